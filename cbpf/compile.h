@@ -1,0 +1,45 @@
+// tcpdump expressions to classic programs, through libpcap's code generator.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cbpf/base/result.h"
+#include "cbpf/program.h"
+
+namespace weir::cbpf {
+
+inline constexpr int kLinkTypeEthernet = 1;  // DLT_EN10MB.
+// tcpdump's default snapshot length, and what `ret` gives for a match.
+inline constexpr std::uint32_t kDefaultSnaplen = 262144;
+
+struct CompileOptions {
+  int link_type = kLinkTypeEthernet;  // A DLT_* number.
+  std::uint32_t snaplen = kDefaultSnaplen;
+  bool optimize = false;  // libpcap's own optimiser: slow on long lists, and not always right.
+  std::uint32_t netmask =
+      0xffffffff;  // Network order; all ones: unknown, `ip broadcast` is refused.
+};
+
+// Compiles an expression ("" matches everything). kSyntax with libpcap's own sentence; the detail
+// is a caret page under the offending word where the sentence lets it be found.
+Result<Program> compile(const std::string& expression, const CompileOptions& options = {});
+
+// The DLT_* number of a link type named as tcpdump's -y takes it ("EN10MB", "DLT_RAW",
+// "LINUX_SLL", any case). kUsage when libpcap knows none of that name.
+Result<int> link_type_by_name(const std::string& name);
+
+// "EN10MB"; "DLT 300" for a number libpcap has no name for.
+std::string link_type_name(int link_type);
+
+struct LinkType {
+  int number = 0;
+  std::string name;
+  std::string description;
+};
+// Every link type libpcap knows, in order of number.
+std::vector<LinkType> link_types();
+
+}  // namespace weir::cbpf

@@ -1,0 +1,102 @@
+// The instruction of the machine of 1993 and its codes.
+//
+// Source: McCanne & Jacobson, "The BSD Packet Filter", USENIX Winter 1993, and the Linux additions
+// (mod, xor, extensions) of include/uapi/linux/filter.h. weir has its own copy so that no foreign
+// header reaches its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weir::cbpf {
+
+// One instruction in its wire form: 8 bytes in host order, as struct sock_filter and bpf_insn.
+struct Instruction {
+  std::uint16_t code = 0;
+  std::uint8_t jt = 0;  // Instructions to skip when a conditional jump is taken.
+  std::uint8_t jf = 0;  // Instructions to skip when it is not.
+  std::uint32_t k = 0;
+  friend bool operator==(const Instruction&, const Instruction&) = default;
+};
+
+// The fields of `code`.
+enum Class : std::uint16_t { kLd, kLdx, kSt, kStx, kAlu, kJmp, kRet, kMisc };
+enum Size : std::uint16_t { kW = 0x00, kH = 0x08, kB = 0x10 };
+enum Mode : std::uint16_t {
+  kImm = 0x00,
+  kAbs = 0x20,
+  kInd = 0x40,
+  kMem = 0x60,
+  kLen = 0x80,
+  kMsh = 0xa0,
+};
+enum AluOp : std::uint16_t {
+  kAdd = 0x00,
+  kSub = 0x10,
+  kMul = 0x20,
+  kDiv = 0x30,
+  kOr = 0x40,
+  kAnd = 0x50,
+  kLsh = 0x60,
+  kRsh = 0x70,
+  kNeg = 0x80,
+  kMod = 0x90,
+  kXor = 0xa0,
+};
+enum JmpOp : std::uint16_t { kJa = 0x00, kJeq = 0x10, kJgt = 0x20, kJge = 0x30, kJset = 0x40 };
+enum Source : std::uint16_t { kK = 0x00, kX = 0x08, kA = 0x10 };  // kA: the value of `ret a`.
+enum MiscOp : std::uint16_t { kTax = 0x00, kTxa = 0x80 };
+
+constexpr std::uint16_t class_of(std::uint16_t code) { return code & 0x07; }
+constexpr std::uint16_t size_of(std::uint16_t code) { return code & 0x18; }
+constexpr std::uint16_t mode_of(std::uint16_t code) { return code & 0xe0; }
+constexpr std::uint16_t op_of(std::uint16_t code) { return code & 0xf0; }
+constexpr std::uint16_t source_of(std::uint16_t code) { return code & 0x08; }
+
+// How many bytes a load of this size reads: 4, 2 or 1.
+constexpr std::uint32_t width_of(std::uint16_t code) {
+  return size_of(code) == kW ? 4 : size_of(code) == kH ? 2 : 1;
+}
+
+inline constexpr std::uint32_t kScratchWords = 16;            // M[0] to M[15].
+inline constexpr std::uint32_t kMaxLinuxInstructions = 4096;  // BPF_MAXINSNS.
+
+// A backward `ja` (libpcap writes one a `protochain`) is taken at most this often in a row for one
+// packet; a filter that wants to take it once more ends with 0.
+inline constexpr std::uint32_t kMaxBackwardJumps = 32;
+
+// Regions of the offset of an absolute load in the Linux dialect (SKF_AD_OFF, SKF_NET_OFF and
+// SKF_LL_OFF of linux/filter.h, as unsigned numbers).
+inline constexpr std::uint32_t kAncillaryOffset = 0xfffff000;
+inline constexpr std::uint32_t kNetworkOffset = 0xfff00000;
+inline constexpr std::uint32_t kLinkOffset = 0xffe00000;
+
+// The Linux extensions: an absolute load from kAncillaryOffset + the number gives the packet's
+// metadata instead of its bytes (SKF_AD_* of linux/filter.h).
+enum class Extension : std::uint8_t {
+  kProtocol = 0,
+  kPktType = 4,
+  kIfIndex = 8,
+  kNla = 12,
+  kNlaNested = 16,
+  kMark = 20,
+  kQueue = 24,
+  kHaType = 28,
+  kRxHash = 32,
+  kCpu = 36,
+  kAluXorX = 40,  // Not data: A ^= X, older than the xor instruction.
+  kVlanTci = 44,
+  kVlanAvail = 48,
+  kPayOffset = 52,
+  kRandom = 56,
+  kVlanTpid = 60,
+};
+
+// The word of the kernel's filter document for the extension: "proto", "type", "vlan_tci" …
+std::string_view extension_name(Extension extension);
+
+// The extension that an absolute load of offset `k` reads, if it reads one.
+std::optional<Extension> extension_at(std::uint32_t k);
+
+}  // namespace weir::cbpf

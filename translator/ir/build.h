@@ -1,0 +1,21 @@
+// Classic program to IR.
+#pragma once
+
+#include "cbpf/base/result.h"
+#include "cbpf/validate.h"
+#include "translator/ir/function.h"
+
+namespace weir::ir {
+
+// Builds the function that gives the program's accept length for every packet, in the program's
+// dialect. Backward jumps are unrolled kMaxBackwardJumps times. `link_type` (DLT_*) says where the
+// network layer begins, for loads at kNetworkOffset in the Linux dialect.
+//
+// Only live parts of A, X and M[] become block parameters, so the result is pruned SSA; it is not
+// optimised. O(n) for a program without loops.
+//
+// kUnsupported when the program unrolls past 2^20 values, or reads at kNetworkOffset on a link type
+// whose header length is not fixed.
+Result<Function> build(const cbpf::ValidatedProgram& program, int link_type);
+
+}  // namespace weir::ir

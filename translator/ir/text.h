@@ -1,0 +1,21 @@
+// The text form of the IR, both ways. What `weir explain` shows, what pass tests are written in.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cbpf/base/result.h"
+#include "translator/ir/function.h"
+
+namespace weir::ir {
+
+// One line a value, effect or terminator, two blanks in; constants stand where they are used
+// (decimal below 10, else hexadecimal); values and blocks are numbered in order of appearance, so
+// equal functions print equal.
+std::string print(const Function& function);
+
+// Reads what print() writes, and comments from ';' to the end of the line. kSyntax with line and
+// column. The result has the shape of a function; check() says whether it is a right one.
+Result<Function> parse(std::string_view text);
+
+}  // namespace weir::ir

@@ -1,0 +1,76 @@
+// Targets as descriptors: where an extended program runs, what its context looks like, how packet
+// bytes are read there, what its verdicts are called. A difference between targets belongs in a
+// field here, not in an `if` of the lowering.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "cbpf/base/result.h"
+#include "cbpf/instruction.h"
+#include "translator/ebpf/instruction.h"
+
+namespace weir::lower {
+
+enum class TargetId : std::uint8_t { kUser, kSocket, kTc, kXdp };
+
+// A field of the context structure that r1 points to.
+struct ContextField {
+  std::int16_t offset = -1;  // -1: this context has no such field.
+  ebpf::Width width = ebpf::Width::kW;
+  bool big_endian = false;  // Kept in network order (__sk_buff.protocol, vlan_proto).
+  constexpr bool exists() const { return offset >= 0; }
+};
+
+// How packet bytes are read.
+enum class PacketAccess : std::uint8_t {
+  kDirect,        // Through the pointers data and data_end of the context.
+  kLoadAbsolute,  // LD_ABS and LD_IND with the context in r6 (socket filters).
+};
+
+struct Target {
+  TargetId id = TargetId::kUser;
+  std::string_view name;  // As --target takes it.
+  PacketAccess access = PacketAccess::kDirect;
+  ContextField data;
+  ContextField data_end;
+  // The wire length; absent where it is data_end - data (XDP, linear packets).
+  ContextField length;
+  // Fields that answer the Linux extensions, by cbpf extension number / 4.
+  std::array<ContextField, 16> ancillary;
+  // The kernel strips the outer VLAN tag before this hook and keeps it in these fields; the
+  // lowering puts it back (see vlan.h).
+  bool vlan_stripped = false;
+  ContextField vlan_present;
+  ContextField vlan_tci;
+  ContextField vlan_proto;
+  // Part of a packet may lie outside data..data_end; bpf_skb_pull_data brings it in. 0: no helper.
+  std::int32_t pull_data_helper = 0;
+  // Whether the value the program returns is the accept length itself.
+  bool returns_accept_length = false;
+  // Else what it returns (XDP_PASS, XDP_DROP; TC_ACT_OK, TC_ACT_SHOT).
+  std::int32_t pass = 0;
+  std::int32_t drop = 0;
+};
+
+// The context of the `user` target: what weir's own VM and JIT hand to a program.
+struct UserContext {
+  std::uint64_t data = 0;      // Address of the first captured byte.
+  std::uint64_t data_end = 0;  // Address behind the last.
+  std::uint32_t length = 0;    // Wire length.
+  std::uint32_t reserved = 0;
+  std::array<std::uint32_t, 16> ancillary{};  // By extension number / 4.
+};
+static_assert(sizeof(UserContext) == 88);
+
+const Target& target(TargetId id);
+
+// kUsage naming the known targets when there is none of that name.
+Result<TargetId> target_by_name(std::string_view name);
+
+// The extensions the target answers, as a mask of cbpf::Ancillary::bit.
+std::uint32_t answered_extensions(const Target& target);
+
+}  // namespace weir::lower

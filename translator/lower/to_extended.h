@@ -1,0 +1,46 @@
+// IR to extended programs, for every target.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cbpf/base/result.h"
+#include "translator/ebpf/program.h"
+#include "translator/ir/function.h"
+#include "translator/lower/target.h"
+
+namespace weir::lower {
+
+// What a program that stands on an interface does with the verdict.
+enum class Action : std::uint8_t {
+  kDrop,   // Matching packets are dropped, the others pass.
+  kPass,   // Matching packets pass, the others are dropped.
+  kCount,  // Every packet passes.
+};
+
+// A standing rule: the program counts every packet and carries its own expression.
+struct Rule {
+  Action action = Action::kCount;
+  std::string text;  // Kept in the program's read-only map kRuleMap; any bytes.
+};
+
+// Names of the maps of a standing rule.
+// kCounterMap: per-CPU array of 2 entries (0: no match, 1: match), each a Counter.
+inline constexpr char kCounterMap[] = "weir_counters";
+inline constexpr char kRuleMap[] = "weir_rule";
+
+struct Counter {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;  // Wire length.
+};
+
+// Lowers a checked function. Without a rule the program returns the accept length where the target
+// can show it, else the target's pass for a match and its drop for none.
+//
+// kUnsupported, naming the extension and the target, when the function reads an extension that the
+// target does not answer; kUnsupported when it needs more than 512 bytes of stack.
+Result<ebpf::Program> to_extended(const ir::Function& function, const Target& target,
+                                  const std::optional<Rule>& rule = std::nullopt);
+
+}  // namespace weir::lower

@@ -1,0 +1,27 @@
+#include "translator/translate.h"
+
+#include "translator/ebpf/check.h"
+#include "translator/ir/build.h"
+
+namespace weir {
+
+Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
+                                const TranslateOptions& options) {
+  auto function = ir::build(program, options.link_type);
+  if (!function) {
+    return tl::make_unexpected(function.error());
+  }
+  if (auto report = opt::run_passes(*function, options.passes); !report) {
+    return tl::make_unexpected(report.error());
+  }
+  auto extended = lower::to_extended(*function, lower::target(options.target), options.rule);
+  if (!extended) {
+    return extended;
+  }
+  if (auto checked = ebpf::check(*extended); !checked) {
+    return tl::make_unexpected(checked.error());
+  }
+  return extended;
+}
+
+}  // namespace weir
