@@ -62,8 +62,11 @@ constexpr std::uint32_t width_of(std::uint16_t code) {
 inline constexpr std::uint32_t kScratchWords = 16;            // M[0] to M[15].
 inline constexpr std::uint32_t kMaxLinuxInstructions = 4096;  // BPF_MAXINSNS.
 
-// A backward `ja` (libpcap writes one a `protochain`) is taken at most this often in a row for one
-// packet; a filter that wants to take it once more ends with 0.
+// A loop is one target of backward `ja`s and everything up to the last of them: libpcap writes one
+// loop a `protochain`, with one `ja` back to its head for IPv4 and two for IPv6. For one packet
+// the backward `ja`s of a loop, counted together, are taken at most this often; a filter that wants
+// to take one once more ends with 0. Loops do not overlap, so a loop that was left is never entered
+// again, and one counter that starts again from 0 when the target changes is enough.
 inline constexpr std::uint32_t kMaxBackwardJumps = 32;
 
 // Regions of the offset of an absolute load in the Linux dialect (SKF_AD_OFF, SKF_NET_OFF and

@@ -15,8 +15,8 @@ namespace weir::cbpf {
 // keep, 0 to reject; the full 32 bits, not clipped to the packet.
 //
 // The filter ends with 0 when a load reaches past the captured bytes, when X is 0 in a division or
-// modulus by X, when an extension is not known, and when a backward `ja` would be taken for the
-// (kMaxBackwardJumps + 1)th time in a row.
+// modulus by X, when an extension is not known, and when backward `ja`s to one target would be
+// taken for the (kMaxBackwardJumps + 1)th time.
 std::uint32_t interpret(const ValidatedProgram& program, const Packet& packet);
 
 }  // namespace weir::cbpf

@@ -22,7 +22,7 @@ enum class Rule : std::uint8_t {
   kJumpPastEnd,           // A jump target outside the program.
   kBackwardJump,          // A backward `ja` in the Linux dialect.
   kSelfJump,              // A backward `ja` to itself: a loop that can do nothing.
-  kCrossingLoops,         // Two backward jumps whose ranges overlap.
+  kCrossingLoops,         // Two backward jumps with different targets whose ranges overlap.
   kDivisionByZero,        // Constant divisor or modulus 0.
   kShiftTooLarge,         // Constant shift of 32 or more.
   kScratchIndex,          // M[k] with k >= 16.
