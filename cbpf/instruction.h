@@ -20,33 +20,22 @@ struct Instruction {
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
-// The fields of `code`.
-enum Class : std::uint16_t { kLd, kLdx, kSt, kStx, kAlu, kJmp, kRet, kMisc };
-enum Size : std::uint16_t { kW = 0x00, kH = 0x08, kB = 0x10 };
-enum Mode : std::uint16_t {
-  kImm = 0x00,
-  kAbs = 0x20,
-  kInd = 0x40,
-  kMem = 0x60,
-  kLen = 0x80,
-  kMsh = 0xa0,
-};
-enum AluOp : std::uint16_t {
-  kAdd = 0x00,
-  kSub = 0x10,
-  kMul = 0x20,
-  kDiv = 0x30,
-  kOr = 0x40,
-  kAnd = 0x50,
-  kLsh = 0x60,
-  kRsh = 0x70,
-  kNeg = 0x80,
-  kMod = 0x90,
-  kXor = 0xa0,
-};
-enum JmpOp : std::uint16_t { kJa = 0x00, kJeq = 0x10, kJgt = 0x20, kJge = 0x30, kJset = 0x40 };
-enum Source : std::uint16_t { kK = 0x00, kX = 0x08, kA = 0x10 };  // kA: the value of `ret a`.
-enum MiscOp : std::uint16_t { kTax = 0x00, kTxa = 0x80 };
+// The fields of `code`, to be or-ed: a class, and what the class takes beside it.
+using Code = std::uint16_t;
+inline constexpr Code kLd = 0, kLdx = 1, kSt = 2, kStx = 3, kAlu = 4, kJmp = 5, kRet = 6, kMisc = 7;
+// Sizes of a load.
+inline constexpr Code kW = 0x00, kH = 0x08, kB = 0x10;
+// Modes of a load.
+inline constexpr Code kImm = 0x00, kAbs = 0x20, kInd = 0x40, kMem = 0x60, kLen = 0x80, kMsh = 0xa0;
+// Operations of kAlu.
+inline constexpr Code kAdd = 0x00, kSub = 0x10, kMul = 0x20, kDiv = 0x30, kOr = 0x40, kAnd = 0x50,
+                      kLsh = 0x60, kRsh = 0x70, kNeg = 0x80, kMod = 0x90, kXor = 0xa0;
+// Operations of kJmp.
+inline constexpr Code kJa = 0x00, kJeq = 0x10, kJgt = 0x20, kJge = 0x30, kJset = 0x40;
+// Sources of kAlu, kJmp and kRet; kA is the value of `ret a`.
+inline constexpr Code kK = 0x00, kX = 0x08, kA = 0x10;
+// Operations of kMisc.
+inline constexpr Code kTax = 0x00, kTxa = 0x80;
 
 constexpr std::uint16_t class_of(std::uint16_t code) { return code & 0x07; }
 constexpr std::uint16_t size_of(std::uint16_t code) { return code & 0x18; }
