@@ -9,8 +9,9 @@
 
 namespace weir::ir {
 
-// One line a value, effect or terminator, two blanks in; constants stand where they are used
-// (decimal below 10, else hexadecimal); values and blocks are numbered in order of appearance, so
+// One line a value, effect or terminator, two blanks in; constants stand where they are used,
+// offsets and accept lengths in decimal, other numbers in decimal below 10, else in hexadecimal;
+// values and blocks are numbered in order of appearance, so
 // equal functions print equal.
 std::string print(const Function& function);
 

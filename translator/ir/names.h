@@ -1,0 +1,28 @@
+// The words of the IR's text form, shared by its printer and its parser.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "cbpf/instruction.h"
+#include "translator/ir/function.h"
+
+namespace weir::ir {
+
+// "add" … "neg" of an arithmetic Op; "load", "length", "ancillary", "need", "guard" of the others.
+std::string_view op_name(Op op);
+// The arithmetic Op of that name.
+std::optional<Op> arithmetic_by_name(std::string_view name);
+
+// "eq", "ne", "gt", "ge", "lt", "le", "set", "clear".
+std::string_view compare_name(Compare compare);
+std::optional<Compare> compare_by_name(std::string_view name);
+
+// The word of the kernel's filter document, and the way back.
+std::string_view ancillary_name(cbpf::Extension extension);
+std::optional<cbpf::Extension> ancillary_by_name(std::string_view name);
+
+// Whether the Op computes with a (and, except kNeg, b).
+constexpr bool is_arithmetic(Op op) { return op >= Op::kAdd && op <= Op::kNeg; }
+
+}  // namespace weir::ir
