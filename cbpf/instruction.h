@@ -85,7 +85,8 @@ enum class Extension : std::uint8_t {
   kVlanTpid = 60,
 };
 
-// The word of the kernel's filter document for the extension: "proto", "type", "vlan_tci" …
+// The word of the kernel's filter document for the extension: "proto", "type", "vlan_tci" …;
+// "xor_x" for kAluXorX, which has no word there.
 std::string_view extension_name(Extension extension);
 
 // The extension that an absolute load of offset `k` reads, if it reads one.

@@ -39,7 +39,7 @@ class ValidatedProgram {
  public:
   const Program& program() const { return program_; }
   Dialect dialect() const { return dialect_; }
-  // The extensions it reads, as a mask of Ancillary::bit.
+  // The extensions it reads, as a mask of Ancillary::bit; kAluXorX reads nothing and is not in it.
   std::uint32_t extensions() const { return extensions_; }
   // Whether a backward `ja` is in it.
   bool has_loop() const { return has_loop_; }
@@ -53,8 +53,10 @@ class ValidatedProgram {
   bool has_loop_ = false;
 };
 
-// Checks every rule in one forward sweep, O(n). On failure: kInvalidProgram with the sentence of
-// the first rule broken and its instruction as the place.
+// Checks every rule, O(n). On failure: kInvalidProgram with the sentence of the first rule broken
+// and its instruction as the place; the rules of a single instruction come before kLastNotReturn,
+// and that before kScratchUninitialized. As in the kernel it makes no difference whether an
+// instruction can be reached.
 Result<ValidatedProgram> validate(Program program, Dialect dialect = Dialect::kLibpcap);
 
 }  // namespace weir::cbpf

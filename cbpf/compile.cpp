@@ -1,0 +1,108 @@
+#include "cbpf/compile.h"
+
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cbpf/compile_error.h"
+
+namespace weir::cbpf {
+namespace {
+
+// libpcap keeps link types in 16 bits of a savefile; its own table ends well before.
+constexpr int kLinkTypeEnd = 1024;
+
+struct CloseHandle {
+  void operator()(pcap_t* handle) const { pcap_close(handle); }
+};
+
+// Compiles, or says in libpcap's words why not.
+std::string compile_into(Program& program, const std::string& expression,
+                         const CompileOptions& options) {
+  // A handle that captures nothing carries the link type and the snapshot length.
+  const std::unique_ptr<pcap_t, CloseHandle> handle(
+      pcap_open_dead(options.link_type, static_cast<int>(options.snaplen)));
+  if (!handle) {
+    return "out of memory";
+  }
+  bpf_program compiled{};
+  if (pcap_compile(handle.get(), &compiled, expression.c_str(), options.optimize ? 1 : 0,
+                   options.netmask) != 0) {
+    return pcap_geterr(handle.get());
+  }
+  program.instructions.clear();
+  program.instructions.reserve(compiled.bf_len);
+  for (u_int i = 0; i < compiled.bf_len; ++i) {
+    const bpf_insn& insn = compiled.bf_insns[i];
+    program.instructions.push_back({insn.code, insn.jt, insn.jf, insn.k});
+  }
+  pcap_freecode(&compiled);
+  return {};
+}
+
+// The place of byte `offset` in the text.
+Place place_of(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const std::size_t newline = before.rfind('\n');
+  const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  return {.line = static_cast<std::uint32_t>(1 + std::count(before.begin(), before.end(), '\n')),
+          .column = static_cast<std::uint32_t>(1 + offset - begin)};
+}
+
+}  // namespace
+
+Result<Program> compile(const std::string& expression, const CompileOptions& options) {
+  if (options.snaplen > static_cast<std::uint32_t>(std::numeric_limits<int>::max())) {
+    return fail(ErrorCode::kUsage, "the snapshot length is more than 2147483647");
+  }
+  if (const std::size_t nul = expression.find('\0'); nul != std::string::npos) {
+    return fail(ErrorCode::kSyntax, "the expression holds a null byte", place_of(expression, nul));
+  }
+  Program program;
+  const std::string sentence = compile_into(program, expression, options);
+  if (sentence.empty()) {
+    return program;
+  }
+  const std::optional<Word> word =
+      find_offender(expression, sentence, [&options](const std::string& part) {
+        Program ignored;
+        return compile_into(ignored, part, options);
+      });
+  if (!word) {
+    return fail(ErrorCode::kSyntax, sentence);
+  }
+  return fail(ErrorCode::kSyntax, sentence, {}, caret_page(expression, word->offset, word->length));
+}
+
+Result<int> link_type_by_name(const std::string& name) {
+  constexpr std::string_view kPrefix = "DLT_";
+  for (const std::size_t skip : {std::size_t{0}, name.starts_with(kPrefix) ? kPrefix.size() : 0}) {
+    const int number = pcap_datalink_name_to_val(name.c_str() + skip);
+    if (number >= 0) {
+      return number;
+    }
+  }
+  return fail(ErrorCode::kUsage, "unknown link type '" + name + "'");
+}
+
+std::string link_type_name(int link_type) {
+  const char* name = pcap_datalink_val_to_name(link_type);
+  return name != nullptr ? name : "DLT " + std::to_string(link_type);
+}
+
+std::vector<LinkType> link_types() {
+  std::vector<LinkType> types;
+  for (int number = 0; number < kLinkTypeEnd; ++number) {
+    const char* name = pcap_datalink_val_to_name(number);
+    if (name == nullptr) continue;
+    const char* description = pcap_datalink_val_to_description(number);
+    types.push_back({number, name, description != nullptr ? description : ""});
+  }
+  return types;
+}
+
+}  // namespace weir::cbpf
