@@ -42,6 +42,9 @@ struct Packet {
   Bytes captured;
   std::uint32_t wire_length = 0;
   const Ancillary* ancillary = nullptr;  // Null: nothing is known.
+  // Where the network layer begins, for loads at kNetworkOffset in the Linux dialect; what
+  // network_offset() of link_layer.h says of the packet's link type. Ethernet's unless set.
+  std::uint32_t network_offset = 14;
 };
 
 }  // namespace weir::cbpf
