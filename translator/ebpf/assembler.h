@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "cbpf/base/result.h"
@@ -29,10 +31,9 @@ class Assembler {
 
   std::size_t size() const { return instructions_.size(); }
 
-  // Resolves every jump. A conditional jump that cannot reach its target in 16 bits goes through an
-  // unconditional one placed behind it with the condition turned (or, for kSet, around it); an
-  // unconditional one past 16 bits becomes `gotol` (kernel 6.6 and later). Call once. Every label
-  // used must be bound.
+  // Resolves every jump. One that cannot reach its target in 16 bits gets there over islands, `ja`
+  // instructions laid into the code in between (no origin), so the program may be longer than what
+  // was emitted. Call once. Every label used must be bound.
   Program finish() &&;
 
  private:
@@ -40,11 +41,18 @@ class Assembler {
     std::size_t instruction;
     Label target;
   };
+  // The instruction an island stands before and the label it leads to; the island's own label.
+  using Islands = std::map<std::pair<std::size_t, std::uint32_t>, Label>;
+
+  std::vector<std::int64_t> positions() const;  // In slots, of each instruction and of the end.
+  bool lay_islands();  // Shortens every far jump by one hop; false when there was none.
+  void insert(const Islands& islands);
+
   std::vector<Instruction> instructions_;
   std::vector<std::uint32_t> origins_;
   std::vector<std::size_t> labels_;
   std::vector<Fixup> fixups_;
-  std::uint32_t origin_ = 0xffffffff;
+  std::uint32_t origin_ = kNoOrigin;
 };
 
 }  // namespace weir::ebpf

@@ -14,6 +14,9 @@ enum class MapKind : std::uint8_t {
   kPerCpuArray,   // Zeroed.
 };
 
+// An instruction that comes from no classic one.
+inline constexpr std::uint32_t kNoOrigin = 0xffffffff;
+
 // A map the program names by index (Imm64Kind::kMapIndex, kMapValueIndex).
 struct Map {
   std::string name;  // At most 15 characters, as the kernel keeps them.
@@ -27,7 +30,8 @@ struct Map {
 
 struct Program {
   std::vector<Instruction> instructions;
-  // For each instruction the classic instruction it comes from, or ir::kNoOrigin (all ones).
+  // For each instruction the classic instruction it comes from, or kNoOrigin (all ones, as
+  // ir::kNoOrigin).
   std::vector<std::uint32_t> origins;
   std::vector<Map> maps;
 };
