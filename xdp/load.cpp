@@ -1,0 +1,281 @@
+#include "xdp/load.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <variant>
+
+#include "translator/ebpf/encode.h"
+#include "xdp/errors.h"
+#include "xdp/verifier_log.h"
+
+namespace weir::xdp {
+namespace {
+
+// Levels of the verifier's log (linux/bpf_verifier.h): the path that failed, every path, and
+// statistics.
+constexpr std::uint32_t kLogFailure = 1;
+constexpr std::uint32_t kLogEverything = 2;
+constexpr std::uint32_t kLogStatistics = 4;
+constexpr std::size_t kStatisticsLogSize = 64 * 1024;
+constexpr std::size_t kTraceLogSize = 16 * 1024 * 1024;
+constexpr char kLicense[] = "Dual BSD/GPL";
+
+bpf_prog_type kernel_type(ProgramType type) {
+  switch (type) {
+    case ProgramType::kSocketFilter:
+      return BPF_PROG_TYPE_SOCKET_FILTER;
+    case ProgramType::kTc:
+      return BPF_PROG_TYPE_SCHED_CLS;
+    case ProgramType::kXdp:
+      return BPF_PROG_TYPE_XDP;
+  }
+  return BPF_PROG_TYPE_UNSPEC;
+}
+
+// The kernel refuses a name with any other character.
+std::string kernel_name(std::string name) {
+  name.resize(std::min<std::size_t>(name.size(), BPF_OBJ_NAME_LEN - 1));
+  for (char& c : name) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '.';
+    if (!kept) {
+      c = '_';
+    }
+  }
+  return name;
+}
+
+Error map_error(const ebpf::Map& map, std::string_view step, int number) {
+  const std::string what = fmt::format("{} the map '{}'", step, map.name);
+  return number == EPERM ? missing_privilege(what) : system_error(what, number);
+}
+
+Status fill_and_freeze(const ebpf::Map& map, int fd) {
+  if (map.data.size() != static_cast<std::size_t>(map.value_size) * map.entries) {
+    return fail(ErrorCode::kInvalidProgram,
+                fmt::format("the data of the map '{}' has {} bytes instead of {}", map.name,
+                            map.data.size(), map.value_size * map.entries));
+  }
+  for (std::uint32_t key = 0; key < map.entries; ++key) {
+    const std::uint8_t* value = map.data.data() + static_cast<std::size_t>(key) * map.value_size;
+    if (bpf_map_update_elem(fd, &key, value, BPF_ANY) != 0) {
+      return tl::make_unexpected(map_error(map, "writing", errno));
+    }
+  }
+  if (bpf_map_freeze(fd) != 0) {
+    return tl::make_unexpected(map_error(map, "freezing", errno));
+  }
+  return {};
+}
+
+Result<Fd> create_map(const ebpf::Map& map) {
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  bpf_map_type type = BPF_MAP_TYPE_PERCPU_ARRAY;
+  if (map.kind == ebpf::MapKind::kReadOnlyData) {
+    type = BPF_MAP_TYPE_ARRAY;
+    options.map_flags = BPF_F_RDONLY_PROG;
+  }
+  Fd fd(bpf_map_create(type, kernel_name(map.name).c_str(), sizeof(std::uint32_t), map.value_size,
+                       map.entries, &options));
+  if (!fd.valid()) {
+    return tl::make_unexpected(map_error(map, "creating", errno));
+  }
+  if (map.kind == ebpf::MapKind::kReadOnlyData) {
+    if (auto filled = fill_and_freeze(map, fd.get()); !filled) {
+      return tl::make_unexpected(filled.error());
+    }
+  }
+  return fd;
+}
+
+// The same instructions with every map index replaced by the map's descriptor.
+Result<std::vector<ebpf::Instruction>> resolve_maps(const ebpf::Program& program,
+                                                    const std::vector<LoadedMap>& maps) {
+  std::vector<ebpf::Instruction> resolved = program.instructions;
+  for (std::size_t i = 0; i < resolved.size(); ++i) {
+    auto* immediate = std::get_if<ebpf::LoadImm64>(&resolved[i]);
+    if (immediate == nullptr || (immediate->kind != ebpf::Imm64Kind::kMapIndex &&
+                                 immediate->kind != ebpf::Imm64Kind::kMapValueIndex)) {
+      continue;
+    }
+    const auto index = static_cast<std::uint32_t>(immediate->value);
+    if (index >= maps.size()) {
+      return fail(ErrorCode::kInvalidProgram, fmt::format("names map {} of {}", index, maps.size()),
+                  {.instruction = static_cast<std::uint32_t>(i)});
+    }
+    immediate->kind = immediate->kind == ebpf::Imm64Kind::kMapIndex ? ebpf::Imm64Kind::kMapFd
+                                                                    : ebpf::Imm64Kind::kMapValueFd;
+    immediate->value = (immediate->value & 0xffffffff00000000ULL) |
+                       static_cast<std::uint32_t>(maps[index].fd.get());
+  }
+  return resolved;
+}
+
+std::vector<bpf_insn> to_kernel(std::span<const ebpf::Instruction> instructions) {
+  const std::vector<ebpf::Slot> slots = ebpf::encode(instructions);
+  std::vector<bpf_insn> wire(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    wire[i].code = slots[i].opcode;
+    // Bit fields, whose place in the byte depends on the machine's byte order.
+    wire[i].dst_reg = slots[i].regs & 0x0f;
+    wire[i].src_reg = static_cast<std::uint8_t>(slots[i].regs >> 4) & 0x0f;
+    wire[i].off = slots[i].offset;
+    wire[i].imm = slots[i].imm;
+  }
+  return wire;
+}
+
+struct Attempt {
+  Fd fd;
+  int error = 0;
+  std::string log;
+};
+
+Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const std::string& name,
+                 std::uint32_t level, std::size_t log_size) {
+  const auto log = std::make_unique_for_overwrite<char[]>(log_size);
+  log[0] = '\0';
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.log_level = level;
+  options.log_size = static_cast<std::uint32_t>(log_size);
+  options.log_buf = log.get();
+  Attempt attempt;
+  attempt.fd.reset(
+      bpf_prog_load(kernel_type(type), name.c_str(), kLicense, wire.data(), wire.size(), &options));
+  attempt.error = attempt.fd.valid() ? 0 : errno;
+  attempt.log.assign(log.get(), strnlen(log.get(), log_size));
+  return attempt;
+}
+
+// Why the kernel refused. The short log has no trace; the long one is asked for only here.
+Error refusal_error(const std::vector<bpf_insn>& wire, ProgramType type, const std::string& name,
+                    std::span<const std::uint32_t> origins, int number) {
+  const std::string what = fmt::format(
+      "loading {} {} program", type == ProgramType::kXdp ? "an" : "a", program_type_name(type));
+  const Attempt traced = try_load(wire, type, name, kLogFailure, kTraceLogSize);
+  const Refusal refusal = read_refusal(traced.log, origins);
+  if (refusal.sentence.empty()) {
+    if (number == EPERM) {
+      return missing_privilege(what);
+    }
+    if (number == E2BIG) {
+      return {ErrorCode::kUnsupported,
+              fmt::format("the kernel does not take programs of {} instructions", wire.size()),
+              {},
+              {}};
+    }
+    return system_error(what, number);
+  }
+  return {ErrorCode::kVerifier,
+          fmt::format("the kernel's verifier refused the program: {}", refusal.sentence),
+          {},
+          refusal.detail};
+}
+
+Status bind_metadata(const ebpf::Program& program, const std::vector<LoadedMap>& maps, int fd) {
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    if (program.maps[i].metadata && bpf_prog_bind_map(fd, maps[i].fd.get(), nullptr) != 0) {
+      return tl::make_unexpected(map_error(program.maps[i], "binding", errno));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view program_type_name(ProgramType type) {
+  switch (type) {
+    case ProgramType::kSocketFilter:
+      return "socket filter";
+    case ProgramType::kTc:
+      return "tc";
+    case ProgramType::kXdp:
+      return "XDP";
+  }
+  return {};
+}
+
+int LoadedProgram::map_fd(std::string_view name) const {
+  const auto map = std::find_if(maps_.begin(), maps_.end(),
+                                [&](const LoadedMap& candidate) { return candidate.name == name; });
+  return map == maps_.end() ? -1 : map->fd.get();
+}
+
+Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
+                           const LoadOptions& options) {
+  silence_libbpf();
+  LoadedProgram loaded;
+  loaded.type_ = type;
+  for (const ebpf::Map& map : program.maps) {
+    auto fd = create_map(map);
+    if (!fd) {
+      return tl::make_unexpected(fd.error());
+    }
+    if (map.metadata) {
+      loaded.bound_maps_.push_back(fd->get());
+    }
+    loaded.maps_.push_back({map.name, std::move(*fd)});
+  }
+  auto resolved = resolve_maps(program, loaded.maps_);
+  if (!resolved) {
+    return tl::make_unexpected(resolved.error());
+  }
+  loaded.instructions_ = std::move(*resolved);
+
+  const std::string name = kernel_name(options.name);
+  const std::vector<bpf_insn> wire = to_kernel(loaded.instructions_);
+  Attempt attempt = try_load(wire, type, name,
+                             options.full_log ? kLogEverything | kLogStatistics : kLogStatistics,
+                             options.full_log ? kTraceLogSize : kStatisticsLogSize);
+  if (!attempt.fd.valid()) {
+    return tl::make_unexpected(refusal_error(
+        wire, type, name, slot_origins(program.instructions, program.origins), attempt.error));
+  }
+  loaded.fd_ = std::move(attempt.fd);
+  loaded.statistics_ = read_statistics(attempt.log);
+  loaded.log_ = std::move(attempt.log);
+  if (auto bound = bind_metadata(program, loaded.maps_, loaded.fd()); !bound) {
+    return tl::make_unexpected(bound.error());
+  }
+  auto info = program_info(loaded.fd());
+  if (!info) {
+    return tl::make_unexpected(info.error());
+  }
+  loaded.info_ = std::move(*info);
+  return loaded;
+}
+
+Result<ProgramInfo> program_info(int program_fd) {
+  bpf_prog_info raw{};
+  std::uint32_t size = sizeof(raw);
+  if (bpf_obj_get_info_by_fd(program_fd, &raw, &size) != 0) {
+    return tl::make_unexpected(system_error("asking the kernel about a program", errno));
+  }
+  ProgramInfo info;
+  info.id = raw.id;
+  info.name = raw.name;
+  info.instructions = raw.xlated_prog_len / static_cast<std::uint32_t>(sizeof(bpf_insn));
+  info.native_bytes = raw.jited_prog_len;
+  info.loaded_at_ns = raw.load_time;
+  info.map_ids.resize(raw.nr_map_ids);
+  if (info.map_ids.empty()) {
+    return info;
+  }
+  bpf_prog_info maps{};
+  maps.nr_map_ids = raw.nr_map_ids;
+  maps.map_ids = reinterpret_cast<std::uintptr_t>(info.map_ids.data());
+  size = sizeof(maps);
+  if (bpf_obj_get_info_by_fd(program_fd, &maps, &size) != 0) {
+    return tl::make_unexpected(system_error("asking the kernel about a program", errno));
+  }
+  info.map_ids.resize(std::min<std::size_t>(info.map_ids.size(), maps.nr_map_ids));
+  return info;
+}
+
+}  // namespace weir::xdp
