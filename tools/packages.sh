@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# The Debian packages weir needs and the one way they are installed. Sourced by tools/test and
+# The Debian packages weir needs, the one way they are installed, and how wide to build. Sourced by tools/test and
 # tools/quickstart; the names are those of Debian 12 and Ubuntu 24.04.
 
 # To build and run weir.
@@ -54,4 +54,13 @@ install_packages() {
     echo "packages: apt-get could not install: ${missing[*]}" >&2
     return 1
   fi
+}
+
+# As many jobs as there are processors, and as memory holds compilers (1.5 GB each).
+count_jobs() {
+  local processors memory
+  processors=$(nproc)
+  memory=$(awk '/MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
+  ((memory < 1)) && memory=1
+  echo $((processors < memory ? processors : memory))
 }
