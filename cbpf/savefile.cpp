@@ -1,0 +1,160 @@
+#include "cbpf/savefile.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "cbpf/savefile_link_type.h"
+#include "cbpf/savefile_source.h"
+
+namespace weir::cbpf {
+namespace {
+
+constexpr std::uint32_t kMaxSnaplen = 0x7fffffff;
+
+enum class Magic : std::uint8_t { kPcap, kPcapng, kModifiedPcap, kNavtelPcap, kGzip, kUnknown };
+
+Magic magic_of(const std::uint8_t* bytes) {
+  switch (load_be32(bytes)) {
+    case 0xa1b2c3d4:
+    case 0xd4c3b2a1:
+    case 0xa1b23c4d:
+    case 0x4d3cb2a1:
+      return Magic::kPcap;
+    case 0x0a0d0d0a:
+      return Magic::kPcapng;
+    case 0xa1b2cd34:
+    case 0x34cdb2a1:
+      return Magic::kModifiedPcap;
+    case 0xa12b3c4d:
+    case 0x4d3c2ba1:
+      return Magic::kNavtelPcap;
+    default:
+      return bytes[0] == 0x1f && bytes[1] == 0x8b ? Magic::kGzip : Magic::kUnknown;
+  }
+}
+
+Result<std::unique_ptr<SavefileSource>> open_source(SavefileInput input) {
+  while (input.size() < 4) {
+    const auto more = input.fill();
+    if (!more) {
+      return tl::make_unexpected(more.error());
+    }
+    if (!*more) {
+      break;
+    }
+  }
+  const auto invalid = [&](std::string message) {
+    return fail(ErrorCode::kInvalidFile, std::move(message), {.file = input.name()});
+  };
+  if (input.size() == 0) {
+    return invalid("the file is empty");
+  }
+  if (input.size() < 4) {
+    return invalid(
+        fmt::format("neither pcap nor pcapng: the file has only {} bytes", input.size()));
+  }
+  switch (magic_of(input.data())) {
+    case Magic::kPcap:
+      return open_pcap(std::move(input));
+    case Magic::kPcapng:
+      return open_pcapng(std::move(input));
+    case Magic::kModifiedPcap:
+      return invalid("a modified pcap file (magic number a1b2cd34) cannot be read");
+    case Magic::kNavtelPcap:
+      return invalid("a Navtel pcap file (magic number a12b3c4d) cannot be read");
+    case Magic::kGzip:
+      return invalid("the file is compressed with gzip and has to be unpacked first");
+    case Magic::kUnknown:
+      break;
+  }
+  return invalid(fmt::format("neither pcap nor pcapng: the file begins with the bytes {}",
+                             to_hex(input.bytes().first(4))));
+}
+
+}  // namespace
+
+std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type) {
+  return snaplen == 0 || snaplen > kMaxSnaplen ? max_captured_length(link_type) : snaplen;
+}
+
+void SavefileSource::begin_batch() {
+  input_.consume(scanned_);
+  packets_before_ += packets_.size();
+  scanned_ = 0;
+  packets_.clear();
+  records_.clear();
+  altered_ = false;
+}
+
+Result<Batch> SavefileSource::next_batch() {
+  if (!std::exchange(begun_, false)) {
+    begin_batch();
+  }
+  for (;;) {
+    const Status status = scan();
+    // What was found before a break is handed out first; the next call meets the break again.
+    if (scanned_ > 0) {
+      break;
+    }
+    if (!status) {
+      return tl::make_unexpected(status.error());
+    }
+    const auto more = input_.fill();
+    if (!more) {
+      return tl::make_unexpected(more.error());
+    }
+    if (!*more) {
+      if (input_.size() > 0) {
+        return cut_off();
+      }
+      break;
+    }
+  }
+  return Batch{.link_type = link_type_,
+               .packets = packets_,
+               .records = records_,
+               .bytes = input_.bytes().first(scanned_),
+               .layout = layout(),
+               .altered = altered_};
+}
+
+SavefileReader::SavefileReader(std::unique_ptr<SavefileSource> source)
+    : source_(std::move(source)) {}
+SavefileReader::SavefileReader(SavefileReader&&) noexcept = default;
+SavefileReader& SavefileReader::operator=(SavefileReader&&) noexcept = default;
+SavefileReader::~SavefileReader() = default;
+
+Result<SavefileReader> SavefileReader::open(const std::string& path) {
+  if (path == "-") {
+    return from_fd(Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)), "standard input");
+  }
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return fail(ErrorCode::kSystem, fmt::format("cannot open: {}", std::strerror(errno)),
+                {.file = path});
+  }
+  return from_fd(std::move(fd), path);
+}
+
+Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name) {
+  auto source = open_source(SavefileInput(std::move(fd), std::move(name)));
+  if (!source) {
+    return tl::make_unexpected(std::move(source.error()));
+  }
+  return SavefileReader(std::move(*source));
+}
+
+const SavefileHeader& SavefileReader::header() const { return source_->header(); }
+
+const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
+  return source_->interfaces();
+}
+
+Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
+
+}  // namespace weir::cbpf

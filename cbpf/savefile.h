@@ -1,0 +1,121 @@
+// Savefiles: packets kept in a file, in pcap or pcapng.
+//
+// Reading is made for speed and for streams. The file is read in large blocks into one buffer that
+// is used again and again, packets are handed out in batches as spans into that buffer, and memory
+// does not grow with the file. Anything with a descriptor will do: a file, a pipe, standard input.
+//
+// What is taken and what is refused follows libpcap 1.10.3 (sf-pcap.c, sf-pcapng.c), except that a
+// pcapng file may hold interfaces of different link types and sections of different byte orders.
+// Sources of the formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cbpf/base/bytes.h"
+#include "cbpf/base/fd.h"
+#include "cbpf/base/result.h"
+#include "cbpf/packet.h"
+
+namespace weir::cbpf {
+
+enum class SavefileFormat : std::uint8_t { kPcap, kPcapng };
+
+// Where packets were captured: one a pcap file, any number in a pcapng file.
+struct SavefileInterface {
+  int link_type = 0;                           // A DLT_* number.
+  std::uint32_t snaplen = 0;                   // As the file gives it; 0: no limit.
+  std::uint64_t ticks_per_second = 1'000'000;  // The unit of its timestamps (if_tsresol).
+  std::int64_t offset_seconds = 0;             // Added to its timestamps (if_tsoffset).
+  std::string name;                            // Empty when the file tells none.
+};
+
+// What the beginning of a savefile says of the whole.
+struct SavefileHeader {
+  SavefileFormat format = SavefileFormat::kPcap;
+  // Of a pcap file its link type, of a pcapng file that of the first interface; nothing while no
+  // interface has been described.
+  std::optional<int> link_type;
+  // tcpdump's reading of it: 0 and what is past 2^31 stand for the largest that makes sense.
+  std::uint32_t snaplen = 0;
+  bool nanoseconds = false;  // A pcap file whose timestamps are in nanoseconds.
+  // The upper six bits of a pcap file's link type field (length of the frame check sequence).
+  std::uint32_t link_type_bits = 0;
+};
+
+// What a record of a file is beside the packet in it.
+struct Record {
+  std::uint64_t timestamp = 0;  // Nanoseconds since 1970, modulo 2^64; 0 when the file has none.
+  std::uint32_t interface = 0;  // Index into SavefileReader::interfaces().
+  Bytes raw;                    // The whole record or block, header and all, as it is in the file.
+};
+
+// How the bytes of a batch are laid out, for whoever copies them.
+enum class RecordLayout : std::uint8_t {
+  kPcap,             // In this machine's byte order, microseconds.
+  kPcapNano,         // In this machine's byte order, nanoseconds.
+  kPcapSwapped,      // In the other byte order, microseconds.
+  kPcapSwappedNano,  // In the other byte order, nanoseconds.
+  kPcapng,           // Blocks; each section has its own byte order.
+};
+
+// A run of a savefile: some packets and everything that stands between them. All spans point into
+// the reader's buffer and hold until the next call of next_batch().
+struct Batch {
+  int link_type = 0;                // Of every packet in it, a DLT_* number.
+  std::span<const Packet> packets;  // In the order of the file, kMaxBatch at most.
+  std::span<const Record> records;  // records[i] is packets[i]'s.
+  Bytes bytes;                      // All of it: the records and the other blocks between them.
+  RecordLayout layout = RecordLayout::kPcap;
+  // Whether a record says something else than its packet (pcap only, and as libpcap has it): one
+  // longer than the snapshot length is cut to it, and files before version 2.4 may have the two
+  // lengths the other way round.
+  bool altered = false;
+  // The file is at its end. (A batch without packets is not the end: other blocks may be in it.)
+  bool done() const { return bytes.empty(); }
+};
+
+inline constexpr std::size_t kMaxBatch = 256;  // Packets in one batch at most.
+
+class SavefileSource;
+
+// Reads one savefile from its beginning to its end.
+class SavefileReader {
+ public:
+  // Opens a file, "-" being standard input, and reads its header. kSystem when the file cannot be
+  // opened or read; kInvalidFile when it is empty, no savefile, of a version that is not known, or
+  // breaks off inside its header.
+  static Result<SavefileReader> open(const std::string& path);
+
+  // The same on an open descriptor, read from where it stands; `name` is for error messages.
+  static Result<SavefileReader> from_fd(Fd fd, std::string name);
+
+  SavefileReader(SavefileReader&&) noexcept;
+  SavefileReader& operator=(SavefileReader&&) noexcept;
+  ~SavefileReader();
+
+  const SavefileHeader& header() const;
+
+  // The interfaces described so far; in a file of several sections, those of the section of the
+  // last batch.
+  const std::vector<SavefileInterface>& interfaces() const;
+
+  // The next packets: as many as are at hand, so that a pipe is never waited for while a packet is
+  // there. All packets of a batch have one link type. Price: one read() for each 256 KiB.
+  //
+  // kInvalidFile when the file breaks off in the middle of a record or says what cannot be, with
+  // the number of the packet and the byte where it begins; kSystem when reading fails. Everything
+  // whole before that place has been handed out by the calls before; every later call fails alike.
+  Result<Batch> next_batch();
+
+ private:
+  explicit SavefileReader(std::unique_ptr<SavefileSource> source);
+  std::unique_ptr<SavefileSource> source_;
+};
+
+}  // namespace weir::cbpf

@@ -1,0 +1,52 @@
+// The bytes of a savefile, read from a descriptor in large blocks into one buffer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cbpf/base/bytes.h"
+#include "cbpf/base/fd.h"
+#include "cbpf/base/result.h"
+
+namespace weir::cbpf {
+
+// A window on the file: the bytes that have been read and not yet been consumed. read() into a
+// buffer that stays in the cache is faster here than mmap, which pays a page fault every 4 KiB, and
+// it works on pipes.
+class SavefileInput {
+ public:
+  SavefileInput(Fd fd, std::string name);
+
+  // The window; it moves with every fill().
+  std::uint8_t* data() { return buffer_.get() + begin_; }
+  std::size_t size() const { return end_ - begin_; }
+  Bytes bytes() const { return {buffer_.get() + begin_, size()}; }
+
+  // Where in the file the window begins.
+  std::uint64_t offset() const { return offset_; }
+  const std::string& name() const { return name_; }
+
+  // Drops the first `count` bytes of the window, count <= size().
+  void consume(std::size_t count);
+
+  // Reads more behind the window with one read(), which on a pipe takes what is there. The buffer
+  // grows only when the window has nearly filled it, so a record that lies about its length costs
+  // no more memory than twice the bytes that are really there. False at the end of the file;
+  // kSystem when read() fails.
+  Result<bool> fill();
+
+ private:
+  void make_room();
+
+  Fd fd_;
+  std::string name_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::uint64_t offset_ = 0;
+};
+
+}  // namespace weir::cbpf

@@ -1,0 +1,404 @@
+// Reading pcapng: blocks of a type and a length, in sections of one byte order each.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cbpf/savefile_link_type.h"
+#include "cbpf/savefile_source.h"
+
+namespace weir::cbpf {
+namespace {
+
+// Types of blocks. All others are passed over; they stay in the bytes of the batch.
+enum BlockType : std::uint32_t {
+  kInterfaceBlock = 1,
+  kObsoletePacketBlock = 2,
+  kSimplePacketBlock = 3,
+  kEnhancedPacketBlock = 6,
+  kSectionBlock = 0x0a0d0d0a,
+};
+
+constexpr std::size_t kBlockHeader = 8;     // Type and length.
+constexpr std::size_t kBlockOverhead = 12;  // And the length again at the end.
+constexpr std::size_t kSectionFixed = 16;
+
+// libpcap takes no larger block, except for the link types whose packets alone are larger.
+constexpr std::uint32_t kMaxBlock = 16U << 20;
+constexpr std::uint32_t kMaxOptions = 128U << 10;
+constexpr std::uint32_t kMaxSectionBlock = 1U << 20;
+
+// Packet blocks of old could tell no more apart; a file that wants more wants the memory.
+constexpr std::size_t kMaxInterfaces = 1U << 16;
+
+constexpr std::uint64_t kNanoseconds = 1'000'000'000;
+
+// `ticks` of 1 / `per_second` seconds in nanoseconds, rounded down, modulo 2^64. `per_second` is a
+// power of ten up to 10^19 or of two up to 2^63.
+std::uint64_t to_nanoseconds(std::uint64_t ticks, std::uint64_t per_second) {
+  if (per_second <= kNanoseconds && kNanoseconds % per_second == 0) {
+    return ticks * (kNanoseconds / per_second);
+  }
+  if (per_second % kNanoseconds == 0) {
+    return ticks / (per_second / kNanoseconds);
+  }
+  const std::uint64_t seconds = ticks / per_second;
+  const std::uint64_t rest = ticks % per_second;
+  if (per_second <= std::uint64_t{1} << 34) {
+    return seconds * kNanoseconds + rest * kNanoseconds / per_second;
+  }
+  // A large power of two: 64 by 30 bits in two halves, the division being a shift.
+  const std::uint64_t low = (rest & 0xffffffff) * kNanoseconds;
+  const std::uint64_t high = (rest >> 32) * kNanoseconds + (low >> 32);
+  return seconds * kNanoseconds + high / (per_second >> 32);
+}
+
+// One block: where it lies in the window, and how long.
+struct Block {
+  std::uint32_t type = 0;
+  std::uint32_t length = 0;  // All of it.
+  const std::uint8_t* data = nullptr;
+
+  const std::uint8_t* body() const { return data + kBlockHeader; }
+  std::size_t body_length() const { return length - kBlockOverhead; }
+};
+
+// What the three kinds of packet blocks have in common.
+struct PacketFields {
+  std::uint32_t interface = 0;  // In its section.
+  std::uint64_t ticks = 0;
+  bool has_time = true;
+  std::uint32_t captured = 0;
+  std::uint32_t wire = 0;
+  std::size_t fixed = 0;  // Length of the fields before the packet.
+};
+
+class PcapngSource final : public SavefileSource {
+ public:
+  explicit PcapngSource(SavefileInput input) : SavefileSource(std::move(input)) {}
+
+  // Reads up to the first interface, as far as that is possible.
+  Status begin();
+
+ private:
+  Status scan() override;
+  tl::unexpected<Error> cut_off() const override;
+  RecordLayout layout() const override { return RecordLayout::kPcapng; }
+
+  // The block at `scanned_`; none when it is not yet whole in the window.
+  Result<std::optional<Block>> next_block();
+  Result<std::uint32_t> block_length(std::uint32_t type, const std::uint8_t* p) const;
+  // Takes one block. False when it belongs into the next batch: a packet of another link type, or
+  // a section after packets.
+  Result<bool> take(const Block& block);
+  Result<bool> take_section(const Block& block);
+  Result<bool> take_interface(const Block& block);
+  Status take_options(Bytes options, SavefileInterface& interface) const;
+  Status take_resolution(Bytes value, SavefileInterface& interface) const;
+  Result<bool> take_packet(const Block& block);
+  Result<PacketFields> packet_fields(const Block& block) const;
+
+  std::uint32_t load32(const std::uint8_t* p) const { return load_file32(p, swapped_); }
+  std::uint16_t load16(const std::uint8_t* p) const { return load_file16(p, swapped_); }
+  std::uint64_t position() const { return input_.offset() + scanned_; }
+  std::uint64_t packet_number() const { return packets_before_ + packets_.size() + 1; }
+
+  bool swapped_ = false;
+  bool in_section_ = false;
+  std::uint32_t max_block_ = kMaxBlock;
+};
+
+Status PcapngSource::begin() {
+  begun_ = true;
+  header_.format = SavefileFormat::kPcapng;
+  for (;;) {
+    const Status status = scan();
+    if (!status && !in_section_) {
+      return status;
+    }
+    if (!status || !interfaces_.empty()) {
+      break;
+    }
+    const auto more = input_.fill();
+    if (!more) {
+      return tl::make_unexpected(more.error());
+    }
+    if (!*more) {
+      if (!in_section_) {
+        return cut_off();
+      }
+      break;
+    }
+  }
+  return {};
+}
+
+Status PcapngSource::scan() {
+  while (packets_.size() < kMaxBatch) {
+    const auto block = next_block();
+    if (!block) {
+      return tl::make_unexpected(block.error());
+    }
+    if (!*block) {
+      return {};
+    }
+    const auto taken = take(**block);
+    if (!taken) {
+      return tl::make_unexpected(taken.error());
+    }
+    if (!*taken) {
+      return {};
+    }
+    scanned_ += (*block)->length;
+  }
+  return {};
+}
+
+Result<std::optional<Block>> PcapngSource::next_block() {
+  const std::uint8_t* const p = input_.data() + scanned_;
+  const std::size_t left = input_.size() - scanned_;
+  if (left < kBlockOverhead) {
+    return std::nullopt;
+  }
+  const std::uint32_t type = load32(p);
+  const auto length = block_length(type, p);
+  if (!length) {
+    return tl::make_unexpected(length.error());
+  }
+  if (left < *length) {
+    return std::nullopt;
+  }
+  // A section may bring another byte order, and what is behind its type is in that order.
+  const bool swapped = type == kSectionBlock ? load_file32(p + 8, false) != 0x1a2b3c4d : swapped_;
+  if (const std::uint32_t again = load_file32(p + *length - 4, swapped); again != *length) {
+    return invalid(
+        fmt::format("the block at byte {} has {} as its length at one end and {} at "
+                    "the other",
+                    position(), *length, again));
+  }
+  return Block{.type = type, .length = *length, .data = p};
+}
+
+Result<std::uint32_t> PcapngSource::block_length(std::uint32_t type, const std::uint8_t* p) const {
+  std::uint32_t length = load32(p + 4);
+  std::uint32_t least = kBlockOverhead;
+  std::uint32_t most = max_block_;
+  if (type == kSectionBlock) {
+    const std::uint32_t order = load_file32(p + 8, false);
+    if (order != 0x1a2b3c4d && order != 0x4d3c2b1a) {
+      return invalid(
+          fmt::format("the section at byte {} has no byte-order magic number", position()));
+    }
+    length = load_file32(p + 4, order != 0x1a2b3c4d);
+    least = kBlockOverhead + kSectionFixed;
+    most = kMaxSectionBlock;
+  }
+  if (length < least || length > most || length % 4 != 0) {
+    return invalid(
+        fmt::format("the block at byte {} claims a length of {} bytes, which is not "
+                    "a multiple of 4 from {} to {}",
+                    position(), length, least, most));
+  }
+  return length;
+}
+
+Result<bool> PcapngSource::take(const Block& block) {
+  switch (block.type) {
+    case kSectionBlock:
+      return take_section(block);
+    case kInterfaceBlock:
+      return take_interface(block);
+    case kEnhancedPacketBlock:
+    case kSimplePacketBlock:
+    case kObsoletePacketBlock:
+      return take_packet(block);
+    default:
+      return true;
+  }
+}
+
+Result<bool> PcapngSource::take_section(const Block& block) {
+  if (!packets_.empty()) {
+    return false;
+  }
+  const bool swapped = load_file32(block.body(), false) != 0x1a2b3c4d;
+  const std::uint16_t major = load_file16(block.body() + 4, swapped);
+  const std::uint16_t minor = load_file16(block.body() + 6, swapped);
+  if (major != 1 || (minor != 0 && minor != 2)) {
+    return invalid(
+        fmt::format("the section at byte {} has the pcapng version {}.{}, which is not "
+                    "known",
+                    position(), major, minor));
+  }
+  swapped_ = swapped;
+  in_section_ = true;
+  interfaces_.clear();
+  // A copy with fewer packets is shorter than the section said, so it says "not known".
+  std::fill_n(input_.data() + scanned_ + 16, 8, std::uint8_t{0xff});
+  return true;
+}
+
+Result<bool> PcapngSource::take_interface(const Block& block) {
+  constexpr std::size_t kFixed = 8;
+  if (block.body_length() < kFixed) {
+    return invalid(fmt::format("the interface block at byte {} is too short", position()));
+  }
+  if (interfaces_.size() == kMaxInterfaces) {
+    return invalid(
+        fmt::format("the interface block at byte {} is one too many: the section has {} "
+                    "already",
+                    position(), kMaxInterfaces));
+  }
+  SavefileInterface interface;
+  interface.link_type = dlt_of_linktype(load16(block.body()));
+  interface.snaplen = load32(block.body() + 4);
+  if (auto status = take_options({block.body() + kFixed, block.body_length() - kFixed}, interface);
+      !status) {
+    return tl::make_unexpected(std::move(status.error()));
+  }
+  max_block_ = std::max(max_block_, max_captured_length(interface.link_type) + kMaxOptions);
+  if (!header_.link_type) {
+    header_.link_type = link_type_ = interface.link_type;
+    header_.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
+  }
+  interfaces_.push_back(std::move(interface));
+  return true;
+}
+
+Status PcapngSource::take_options(Bytes options, SavefileInterface& interface) const {
+  constexpr std::uint16_t kEnd = 0;
+  constexpr std::uint16_t kName = 2;
+  constexpr std::uint16_t kResolution = 9;
+  constexpr std::uint16_t kTimeOffset = 14;
+  while (!options.empty()) {
+    const std::size_t length = options.size() < 4 ? 0 : load16(options.data() + 2);
+    const std::size_t padded = (length + 3) / 4 * 4;
+    if (options.size() < 4 + padded) {
+      return invalid(
+          fmt::format("the interface block at byte {} has an option that is longer than "
+                      "the block",
+                      position()));
+    }
+    const std::uint16_t code = load16(options.data());
+    const Bytes value = options.subspan(4, length);
+    if (code == kEnd) {
+      break;
+    }
+    if (code == kName) {
+      interface.name.assign(value.begin(), value.end());
+    } else if (code == kResolution) {
+      if (auto status = take_resolution(value, interface); !status) {
+        return status;
+      }
+    } else if (code == kTimeOffset && length == 8) {
+      interface.offset_seconds = static_cast<std::int64_t>(load_file64(value.data(), swapped_));
+    }
+    options = options.subspan(4 + padded);
+  }
+  return {};
+}
+
+Status PcapngSource::take_resolution(Bytes value, SavefileInterface& interface) const {
+  const std::uint32_t exponent = value.size() == 1 ? value[0] & 0x7fU : 128;
+  const bool binary = value.size() == 1 && (value[0] & 0x80) != 0;
+  if (exponent > (binary ? 63U : 19U)) {
+    return invalid(
+        fmt::format("the interface block at byte {} has a timestamp resolution that "
+                    "is not known",
+                    position()));
+  }
+  interface.ticks_per_second = 1;
+  for (std::uint32_t i = 0; i < exponent; ++i) {
+    interface.ticks_per_second *= binary ? 2 : 10;
+  }
+  return {};
+}
+
+Result<PacketFields> PcapngSource::packet_fields(const Block& block) const {
+  const std::uint8_t* const p = block.body();
+  const bool simple = block.type == kSimplePacketBlock;
+  PacketFields fields;
+  fields.fixed = simple ? 4 : 20;
+  if (block.body_length() < fields.fixed) {
+    return invalid(
+        fmt::format("the block of packet {} at byte {} is too short", packet_number(), position()));
+  }
+  if (simple) {
+    fields.has_time = false;
+    fields.wire = load32(p);
+  } else {
+    fields.interface = block.type == kEnhancedPacketBlock ? load32(p) : load16(p);
+    fields.ticks = std::uint64_t{load32(p + 4)} << 32 | load32(p + 8);
+    fields.captured = load32(p + 12);
+    fields.wire = load32(p + 16);
+  }
+  if (fields.interface >= interfaces_.size()) {
+    return invalid(
+        fmt::format("packet {} at byte {} is of interface {}, which the file does not "
+                    "describe",
+                    packet_number(), position(), fields.interface));
+  }
+  const SavefileInterface& interface = interfaces_[fields.interface];
+  if (simple) {
+    fields.captured =
+        std::min(fields.wire, adjusted_snaplen(interface.snaplen, interface.link_type));
+  }
+  return fields;
+}
+
+Result<bool> PcapngSource::take_packet(const Block& block) {
+  const auto fields = packet_fields(block);
+  if (!fields) {
+    return tl::make_unexpected(fields.error());
+  }
+  const SavefileInterface& interface = interfaces_[fields->interface];
+  const std::size_t room = std::min<std::size_t>(block.body_length() - fields->fixed,
+                                                 max_captured_length(interface.link_type));
+  if (fields->captured > room) {
+    return invalid(fmt::format("packet {} at byte {} claims {} captured bytes where {} can be",
+                               packet_number(), position(), fields->captured, room));
+  }
+  if (!packets_.empty() && interface.link_type != link_type_) {
+    return false;
+  }
+  link_type_ = interface.link_type;
+  std::uint64_t timestamp = 0;
+  if (fields->has_time) {
+    timestamp = to_nanoseconds(fields->ticks, interface.ticks_per_second) +
+                static_cast<std::uint64_t>(interface.offset_seconds) * kNanoseconds;
+  }
+  packets_.push_back(
+      {.captured = {block.body() + fields->fixed, fields->captured}, .wire_length = fields->wire});
+  records_.push_back(
+      {.timestamp = timestamp, .interface = fields->interface, .raw = {block.data, block.length}});
+  return true;
+}
+
+tl::unexpected<Error> PcapngSource::cut_off() const {
+  const std::size_t left = input_.size();
+  if (left < kBlockOverhead) {
+    return invalid(
+        fmt::format("the block at byte {} is cut off after {} bytes", input_.offset(), left));
+  }
+  const std::uint8_t* const p = input_.bytes().data();
+  const std::uint32_t type = load32(p);
+  const bool swapped = type == kSectionBlock ? load_file32(p + 8, false) != 0x1a2b3c4d : swapped_;
+  const bool packet =
+      type == kEnhancedPacketBlock || type == kSimplePacketBlock || type == kObsoletePacketBlock;
+  return invalid(fmt::format("{} at byte {} is cut off after {} of {} bytes",
+                             packet ? fmt::format("the block of packet {}", packets_before_ + 1)
+                                    : std::string("the block"),
+                             input_.offset(), left, load_file32(p + 4, swapped)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SavefileSource>> open_pcapng(SavefileInput input) {
+  auto source = std::make_unique<PcapngSource>(std::move(input));
+  if (auto status = source->begin(); !status) {
+    return tl::make_unexpected(std::move(status.error()));
+  }
+  return std::unique_ptr<SavefileSource>(std::move(source));
+}
+
+}  // namespace weir::cbpf

@@ -1,0 +1,164 @@
+// Savefiles against the others who read and write them: libpcap's own reader, and tcpdump.
+#include <gtest/gtest.h>
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "cbpf/savefile_writer.h"
+#include "tests/cbpf/savefile_bytes.h"
+
+namespace weir::cbpf {
+namespace {
+
+using test::FileBytes;
+using test::some_packet;
+
+struct Sample {
+  std::string name;
+  std::vector<std::uint8_t> bytes;
+};
+
+// Packets of a file with what is strange in savefiles: fractions of more than a second, packets
+// without bytes, packets longer than the snapshot length or than they were on the wire.
+void add_records(FileBytes& file) {
+  file.pcap_record(1000, 123456789, some_packet(60, 1), 60);
+  file.pcap_record(0xffffffff, 4000000000, some_packet(20, 2), 40);
+  file.pcap_record(1, 999999, some_packet(0), 0);
+  file.pcap_record(1, 999, some_packet(200, 3), 1500);
+  file.pcap_record(1, 0xffffffff, some_packet(30, 4), 20);
+}
+
+std::vector<Sample> samples() {
+  std::vector<Sample> all;
+  for (const bool big : {false, true}) {
+    for (const bool nano : {false, true}) {
+      for (const std::uint32_t snaplen : {0U, 100U, 65535U, 0x80000000U, 0x7fffffffU}) {
+        for (const std::uint32_t link_type : {1U, 101U, 12U, 0x24000001U}) {
+          FileBytes file(big);
+          file.pcap_header({.nanoseconds = nano, .snaplen = snaplen, .link_type = link_type});
+          add_records(file);
+          all.push_back({"big " + std::to_string(big) + " nano " + std::to_string(nano) +
+                             " snaplen " + std::to_string(snaplen) + " link type " +
+                             std::to_string(link_type),
+                         file.get()});
+        }
+      }
+    }
+  }
+  for (const std::uint32_t minor : {0U, 2U, 3U}) {
+    FileBytes file;
+    file.pcap_header({.minor = minor}).u32(1).u32(1).u32(60).u32(20).bytes(some_packet(20));
+    all.push_back({"version 2." + std::to_string(minor), file.get()});
+  }
+  // Broken at the end: what is whole is kept.
+  FileBytes cut;
+  cut.pcap_header({});
+  add_records(cut);
+  cut.pcap_record(1, 1, some_packet(10), 10).u32(1).u32(1).u32(20).u32(20).u32(7);
+  all.push_back({"cut", cut.get()});
+  FileBytes absurd;
+  absurd.pcap_header({}).pcap_record(1, 1, some_packet(10), 10).u32(1).u32(1).u32(262145).u32(7);
+  all.push_back({"absurd", absurd.bytes(some_packet(262145)).get()});
+  return all;
+}
+
+class SavefileTcpdump : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "weir-savefile-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override {
+    for (const char* name : {"/in", "/out", "/tcpdump"}) {
+      std::remove((directory_ + name).c_str());
+    }
+    std::remove(directory_.c_str());
+  }
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+
+  void write_input(const std::vector<std::uint8_t>& bytes) const {
+    std::ofstream(path("in"), std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
+  std::vector<char> contents(const std::string& name) const {
+    std::ifstream in(path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  std::string directory_;
+};
+
+// Every packet as libpcap gives it, and an end or an error where libpcap has one.
+TEST_F(SavefileTcpdump, ReadsWhatLibpcapReads) {
+  for (const Sample& sample : samples()) {
+    SCOPED_TRACE(sample.name);
+    write_input(sample.bytes);
+    char why[PCAP_ERRBUF_SIZE] = {};
+    pcap_t* const pcap = pcap_open_offline_with_tstamp_precision(path("in").c_str(),
+                                                                 PCAP_TSTAMP_PRECISION_NANO, why);
+    ASSERT_NE(pcap, nullptr) << why;
+    auto reader = SavefileReader::open(path("in"));
+    ASSERT_TRUE(reader);
+    EXPECT_EQ(reader->header().link_type, pcap_datalink(pcap));
+    EXPECT_EQ(reader->header().snaplen, static_cast<std::uint32_t>(pcap_snapshot(pcap)));
+    const test::ReadFile read = test::read_all(*reader);
+    pcap_pkthdr* header = nullptr;
+    const u_char* data = nullptr;
+    std::size_t count = 0;
+    int result = 0;
+    while ((result = pcap_next_ex(pcap, &header, &data)) == 1 && count < read.packets.size()) {
+      const test::ReadPacket& packet = read.packets[count++];
+      EXPECT_EQ(packet.captured, std::vector<std::uint8_t>(data, data + header->caplen));
+      EXPECT_EQ(packet.wire_length, header->len);
+    }
+    EXPECT_EQ(count, read.packets.size());
+    EXPECT_EQ(result, read.error.empty() ? PCAP_ERROR_BREAK : PCAP_ERROR);
+    pcap_close(pcap);
+  }
+}
+
+// A copy is, byte for byte, what tcpdump writes.
+TEST_F(SavefileTcpdump, CopiesAsTcpdumpDoes) {
+  if (std::system("tcpdump --version >/dev/null 2>&1") != 0) {
+    GTEST_SKIP() << "tcpdump is not installed";
+  }
+  for (const Sample& sample : samples()) {
+    SCOPED_TRACE(sample.name);
+    write_input(sample.bytes);
+    for (const bool nanoseconds : {false, true}) {
+      const std::string command = "tcpdump -r " + path("in") + " -w " + path("tcpdump") +
+                                  (nanoseconds ? " --nano" : "") + " 'len > 20' >/dev/null 2>&1";
+      EXPECT_GE(std::system(command.c_str()), 0);
+      auto reader = SavefileReader::open(path("in"));
+      ASSERT_TRUE(reader);
+      SavefileWriterOptions options = options_like(reader->header(), SavefileFormat::kPcap);
+      options.nanoseconds = nanoseconds;
+      auto writer = SavefileWriter::create(path("out"), options);
+      ASSERT_TRUE(writer);
+      for (;;) {
+        const auto batch = reader->next_batch();
+        if (!batch || batch->done()) {
+          break;
+        }
+        std::vector<std::uint32_t> accept;
+        for (const Packet& packet : batch->packets) {
+          accept.push_back(packet.wire_length > 20 ? 262144 : 0);
+        }
+        ASSERT_TRUE(writer->copy(*batch, accept));
+      }
+      ASSERT_TRUE(writer->close());
+      EXPECT_EQ(contents("out"), contents("tcpdump"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir::cbpf
