@@ -125,6 +125,50 @@ TEST(SavefileWriter, CopiesPcapIntoPcapng) {
   EXPECT_EQ(read.packets[0], (test::ReadPacket{some_packet(33), 60, 7'123'456'789, 12, 0}));
 }
 
+// All blocks that are no packets stay, and the packets that were taken, byte for byte.
+TEST(SavefileWriter, CopiesPcapngBlocksAsTheyAre) {
+  for (const bool big_endian : {false, true}) {
+    FileBytes in(big_endian);
+    FileBytes wanted(big_endian);
+    std::size_t number = 0;
+    const auto both = [&](const auto& add) {
+      add(in);
+      add(wanted);
+    };
+    const auto packet = [&](const auto& add) {
+      add(in);
+      if (number++ % 3 == 0) {
+        add(wanted);
+      }
+    };
+    both([](FileBytes& file) { file.section().interface(1).interface(101); });
+    for (std::uint32_t i = 0; i < 700; ++i) {
+      const auto data = some_packet(i * 31 % 1500, static_cast<std::uint8_t>(i));
+      packet([&](FileBytes& file) { file.enhanced(i / 7 % 2, i, data, 1500); });
+      packet([&](FileBytes& file) { file.obsolete(i % 2, i, data, 1500); });
+      packet([&](FileBytes& file) { file.simple(data, static_cast<std::uint32_t>(data.size())); });
+      if (i % 10 == 0) {
+        both([&](FileBytes& file) { file.block(5, file.body().u32(i).text("statistics")); });
+      }
+      if (i == 350) {
+        both([&](FileBytes& file) { file.section().interface(113).interface(101); });
+      }
+    }
+    both([](FileBytes& file) { file.block(4, file.body().text("names")); });
+    EXPECT_EQ(copied(in.get(), SavefileFormat::kPcapng, 3), wanted.get());
+    EXPECT_EQ(copied(in.get(), SavefileFormat::kPcapng), in.get());
+  }
+}
+
+TEST(SavefileWriter, CopiesPcapngIntoPcap) {
+  FileBytes in;
+  in.section().interface(1, 100).enhanced(0, 5'000'001, some_packet(40), 60);
+  FileBytes wanted;
+  wanted.u32(0xa1b2c3d4).u16(2).u16(4).u32(0).u32(0).u32(100).u32(1);
+  wanted.pcap_record(5, 1, some_packet(40), 60);
+  EXPECT_EQ(copied(in.get(), SavefileFormat::kPcap), wanted.get());
+}
+
 // A disk that is full, which /dev/full always is.
 TEST(SavefileWriter, TellsThatTheDiskIsFull) {
   auto writer = SavefileWriter::create("/dev/full", {});
@@ -187,6 +231,22 @@ TEST(SavefileWriter, RefusesASecondLinkTypeInPcap) {
   ASSERT_FALSE(copied_one);
   EXPECT_EQ(copied_one.error().code, ErrorCode::kUnsupported);
   EXPECT_FALSE(writer->add_interface({}));
+}
+
+// A file that takes blocks as they are has nothing that other packets could belong to.
+TEST(SavefileWriter, ACopyOfBlocksTakesNothingElse) {
+  FileBytes in;
+  in.pcap_header({}).pcap_record(1, 1, some_packet(20), 20);
+  auto reader = SavefileReader::from_fd(test::file_of(in.get()), "in");
+  const MemoryFile out;
+  auto writer = SavefileWriter::to_fd(out.writable(), "out",
+                                      {.format = SavefileFormat::kPcapng, .copied_blocks = true});
+  const std::uint32_t accept[] = {1};
+  EXPECT_FALSE(writer->copy(*reader->next_batch(), accept));
+  EXPECT_FALSE(writer->write({}, 0));
+  EXPECT_FALSE(writer->add_interface({}));
+  EXPECT_TRUE(writer->close());
+  EXPECT_EQ(out.contents().size(), 0U);
 }
 
 }  // namespace
