@@ -14,8 +14,8 @@ namespace weir::ir {
 // Only live parts of A, X and M[] become block parameters, so the result is pruned SSA; it is not
 // optimised. O(n) for a program without loops.
 //
-// kUnsupported when the program unrolls past 2^20 values, or reads at kNetworkOffset on a link type
-// whose header length is not fixed.
+// kUnsupported when the program unrolls to more than 2^20 instructions, or reads at kNetworkOffset
+// on a link type whose header length is not fixed.
 Result<Function> build(const cbpf::ValidatedProgram& program, int link_type);
 
 }  // namespace weir::ir

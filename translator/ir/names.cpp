@@ -1,7 +1,5 @@
 #include "translator/ir/names.h"
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 namespace weir::ir {
@@ -93,17 +91,10 @@ std::optional<Compare> compare_by_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view ancillary_name(cbpf::Extension extension) {
-  constexpr std::array<std::string_view, 16> kNames = {
-      "proto",  "type", "ifidx", "nla",      "nlan",       "mark", "queue", "hatype",
-      "rxhash", "cpu",  "xor_x", "vlan_tci", "vlan_avail", "poff", "rand",  "vlan_tpid"};
-  return kNames[(static_cast<std::size_t>(extension) / 4) % kNames.size()];
-}
-
-std::optional<cbpf::Extension> ancillary_by_name(std::string_view name) {
+std::optional<cbpf::Extension> extension_by_name(std::string_view name) {
   for (std::uint8_t number = 0; number <= 60; number = static_cast<std::uint8_t>(number + 4)) {
     const auto extension = static_cast<cbpf::Extension>(number);
-    if (ancillary_name(extension) == name) {
+    if (cbpf::extension_name(extension) == name) {
       return extension;
     }
   }

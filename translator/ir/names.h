@@ -18,9 +18,8 @@ std::optional<Op> arithmetic_by_name(std::string_view name);
 std::string_view compare_name(Compare compare);
 std::optional<Compare> compare_by_name(std::string_view name);
 
-// The word of the kernel's filter document, and the way back.
-std::string_view ancillary_name(cbpf::Extension extension);
-std::optional<cbpf::Extension> ancillary_by_name(std::string_view name);
+// The way back from cbpf::extension_name().
+std::optional<cbpf::Extension> extension_by_name(std::string_view name);
 
 // Whether the Op computes with a (and, except kNeg, b).
 constexpr bool is_arithmetic(Op op) { return op >= Op::kAdd && op <= Op::kNeg; }

@@ -113,8 +113,8 @@ class Parser {
     advance();
     if (name.text == "DLT") {
       function_.link_type = static_cast<int>(parse_number_token());
-    } else if (name.text == "EN10MB") {
-      function_.link_type = cbpf::kLinkTypeEthernet;
+    } else if (const auto number = cbpf::link_type_by_name(std::string(name.text))) {
+      function_.link_type = *number;
     } else {
       error_at(name.place, fmt::format("unknown link type '{}'", name.text));
     }
@@ -290,7 +290,7 @@ class Parser {
   }
 
   Value parse_ancillary() {
-    const auto extension = ancillary_by_name(token_.text);
+    const auto extension = extension_by_name(token_.text);
     if (token_.kind != TokenKind::kWord || !extension) {
       expected("the name of an extension");
       return {};

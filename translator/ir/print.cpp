@@ -17,13 +17,7 @@ class Printer {
       : function_(function), numbers_(function.values.size(), kNoValue) {}
 
   std::string run() {
-    write("function ");
-    if (function_.link_type == cbpf::kLinkTypeEthernet) {
-      write("EN10MB");
-    } else {
-      write("DLT {}", function_.link_type);
-    }
-    write(" {{\n");
+    write("function {} {{\n", cbpf::link_type_name(function_.link_type));
     for (std::size_t b = 0; b < function_.blocks.size(); ++b) {
       print_block(b);
     }
@@ -127,7 +121,7 @@ class Printer {
       print_place(value);
       write("]");
     } else if (value.op == Op::kAncillary) {
-      write(" {}", ancillary_name(static_cast<cbpf::Extension>(value.k)));
+      write(" {}", cbpf::extension_name(static_cast<cbpf::Extension>(value.k)));
     } else if (value.op == Op::kNeed) {
       write(" ");
       print_place(value);

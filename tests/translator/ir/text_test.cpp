@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace weir::ir {
 namespace {
 
@@ -66,7 +68,7 @@ TEST(IrText, NumbersInOrderOfAppearanceWhateverTheNamesWere) {
     b2: return v90
     })");
   ASSERT_TRUE(function.has_value()) << to_string(function.error());
-  EXPECT_EQ(print(*function), R"(function DLT 12 {
+  EXPECT_EQ(print(*function), R"(function RAW {
 b0:
   need 1
   v0 = load 1 [0]
@@ -108,6 +110,15 @@ TEST(IrText, ReadsTheFieldsOfEachValue) {
   EXPECT_EQ(end.cases[0].edge, 1U);
   EXPECT_EQ(end.cases[1].edge, 1U);
   EXPECT_EQ(end.cases[1].high, 4U);
+}
+
+TEST(IrText, NamesTheLinkTypeOrGivesItsNumber) {
+  for (const char* name : {"LINUX_SLL2", "IEEE802_11_RADIO", "DLT 999"}) {
+    const std::string text = "function " + std::string(name) + " {\nb0:\n  return 0\n}\n";
+    const auto function = parse(text);
+    ASSERT_TRUE(function.has_value()) << to_string(function.error());
+    EXPECT_EQ(print(*function), text);
+  }
 }
 
 struct BadText {
