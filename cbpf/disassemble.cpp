@@ -81,18 +81,33 @@ bool has_words(const Instruction& instruction, std::uint32_t index, std::size_t 
 
 std::string label(std::uint32_t index) { return fmt::format("l{}", index); }
 
+// How a conditional jump is written: with the fewest labels that say it.
+struct Spelling {
+  const Form* form = nullptr;
+  bool shows_taken = false;
+  bool shows_not_taken = false;
+};
+Spelling spelling_of(const Form& form, const Instruction& instruction) {
+  const Form* negated = find_negated_form(instruction.code);
+  if (instruction.jf == 0) {
+    return {&form, true, false};
+  }
+  const bool negates = instruction.jt == 0 && negated != nullptr;
+  return negates ? Spelling{negated, false, true} : Spelling{&form, true, true};
+}
+
 std::string conditional_text(const Form& form, const Instruction& instruction,
                              const Targets& targets) {
-  const std::string operand = operand_text(form, instruction.k);
-  if (instruction.jf == 0) {
-    return fmt::format("{} {}, {}", form.mnemonic, operand, label(targets.taken));
+  const Spelling spelling = spelling_of(form, instruction);
+  std::string text =
+      fmt::format("{} {}", spelling.form->mnemonic, operand_text(form, instruction.k));
+  if (spelling.shows_taken) {
+    text += ", " + label(targets.taken);
   }
-  const Form* negated = find_negated_form(instruction.code);
-  if (instruction.jt == 0 && negated != nullptr) {
-    return fmt::format("{} {}, {}", negated->mnemonic, operand, label(targets.not_taken));
+  if (spelling.shows_not_taken) {
+    text += ", " + label(targets.not_taken);
   }
-  return fmt::format("{} {}, {}, {}", form.mnemonic, operand, label(targets.taken),
-                     label(targets.not_taken));
+  return text;
 }
 
 // The escape, with a comment that says what it is when the machine knows the code.
@@ -127,6 +142,24 @@ std::string assembly_text(const Instruction& instruction, std::uint32_t index, s
   return fmt::format("{} {}", form.mnemonic, length ? "len" : operand_text(form, instruction.k));
 }
 
+// Which instructions a written label names.
+std::vector<bool> shown_targets(const std::vector<Instruction>& code) {
+  const auto count = static_cast<std::uint32_t>(code.size());
+  std::vector<bool> shown(count, false);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::optional<Targets> targets = targets_of(code[i], i, count);
+    if (!targets || !has_words(code[i], i, count)) {
+      continue;
+    }
+    const Form& form = *find_form(code[i].code);
+    const bool always = is_jump_always(code[i].code);
+    const Spelling spelling = always ? Spelling{&form, true, false} : spelling_of(form, code[i]);
+    shown[targets->taken] = shown[targets->taken] || spelling.shows_taken;
+    shown[targets->not_taken] = shown[targets->not_taken] || spelling.shows_not_taken;
+  }
+  return shown;
+}
+
 // ---- libpcap's listing ----
 
 // libpcap's own words for two of the extensions.
@@ -157,19 +190,12 @@ std::string listing_operand(const Form& form, const Instruction& instruction, st
 std::string disassemble(const Program& program) {
   const std::vector<Instruction>& code = program.instructions;
   const auto count = static_cast<std::uint32_t>(code.size());
-  std::vector<bool> is_target(count, false);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::optional<Targets> targets = targets_of(code[i], i, count);
-    if (targets && has_words(code[i], i, count)) {
-      is_target[targets->taken] = true;
-      is_target[targets->not_taken] = true;
-    }
-  }
+  const std::vector<bool> labelled = shown_targets(code);
   // The column of the instructions: past the longest label there could be.
   const std::size_t width = label(count).size() + 2;
   std::string text;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::string mark = is_target[i] ? label(i) + ":" : "";
+    const std::string mark = labelled[i] ? label(i) + ":" : "";
     text += fmt::format("{:<{}}{}\n", mark, width, assembly_text(code[i], i, count));
   }
   return text;

@@ -1,46 +1,19 @@
-// The words and operands of classic assembly: which mnemonic takes which operand, and the code the
-// two make. One table serves the assembler, the disassembler and the `tcpdump -d` listing.
+// The words of classic assembly: which mnemonic takes which operand, and the code the two make. One
+// table serves the assembler, the disassembler and the `tcpdump -d` listing.
 //
 // Source: the kernel's Documentation/networking/filter.rst, "Mode" tables; libpcap's bpf_image().
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "cbpf/base/result.h"
 #include "cbpf/instruction.h"
-#include "cbpf/scanner.h"
+#include "cbpf/operand.h"
 
 namespace weir::cbpf {
-
-enum class OperandKind : std::uint8_t {
-  kNone,
-  kRegisterX,     // x, %x
-  kRegisterA,     // a, %a
-  kImmediate,     // #k
-  kNumber,        // k
-  kAbsolute,      // [k]
-  kIndexed,       // [x + k]
-  kScratch,       // M[k]
-  kHeaderLength,  // 4*([k]&0xf)
-  kLength,        // len, #len
-  kExtension,     // proto, #proto, [proto]
-  kLabel,         // any other word
-};
-
-// How an error sentence writes the kind: "[x + k]".
-std::string_view kind_name(OperandKind kind);
-
-struct Operand {
-  OperandKind kind = OperandKind::kNone;
-  std::uint32_t k = 0;     // What goes into the instruction's k; for an extension its offset.
-  std::string_view label;  // kLabel: the word, a view into the text.
-  std::size_t offset = 0;  // Where it starts in the text.
-};
 
 // One spelling of one code.
 struct Form {
@@ -69,16 +42,14 @@ constexpr bool is_conditional_jump(std::uint16_t code) {
 // The extension of a name in lower case, in the words of filter.rst and those of libpcap's listing
 // ("vlan_avail" and "vlanp", "rand" and "random"); nothing when it is none.
 std::optional<Extension> extension_by_name(std::string_view name);
+// Whether a name in lower case is the packet's length: "len", or "pktlen" as the listing has it.
+bool is_length(std::string_view name);
 // Whether a label may not be called so: registers, mnemonics, extensions, `m` and `len`.
 bool is_reserved(std::string_view word);
 
 // The known word nearest to a mistyped one, as " (did you mean 'jeq'?)"; empty when none is near.
 std::string suggest_mnemonic(std::string_view word);
 std::string suggest_extension(std::string_view word);
-
-// Reads one operand, blanks before it included; kNone at the end of the line. kSyntax with the
-// place when what stands there is no operand.
-Result<Operand> read_operand(Scanner& scanner);
 
 // Writes the operand of an instruction that `form` prints, jump targets excepted:
 // "[x + 14]", "#0x800", "4*([14]&0xf)", "x"; extensions and `len` are the caller's.
