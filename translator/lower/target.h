@@ -40,6 +40,8 @@ struct Target {
   ContextField length;
   // Fields that answer the Linux extensions, by cbpf extension number / 4.
   std::array<ContextField, 16> ancillary;
+  // Helpers without arguments that answer the others, the same way; 0: none.
+  std::array<std::int32_t, 16> ancillary_helpers{};
   // The kernel strips the outer VLAN tag before this hook and keeps it in these fields; the
   // lowering puts it back (see vlan.h).
   bool vlan_stripped = false;
@@ -48,11 +50,19 @@ struct Target {
   ContextField vlan_proto;
   // Part of a packet may lie outside data..data_end; bpf_skb_pull_data brings it in. 0: no helper.
   std::int32_t pull_data_helper = 0;
+  // The largest offset a bounds check can prove, where a verifier has to be convinced: past it a
+  // packet is taken to be not captured. 0: no verifier, any offset below 2^31 will do.
+  std::uint32_t max_packet_offset = 0;
   // Whether the value the program returns is the accept length itself.
   bool returns_accept_length = false;
   // Else what it returns (XDP_PASS, XDP_DROP; TC_ACT_OK, TC_ACT_SHOT).
   std::int32_t pass = 0;
   std::int32_t drop = 0;
+  // What a standing rule returns for a packet that it lets pass: later programs of the hook are to
+  // see the packet too. Targets that return the accept length have no rules.
+  std::int32_t rule_pass = 0;
+  // Helper that finds an element of a map, for the counters of a rule.
+  std::int32_t map_lookup_helper = 0;
 };
 
 // The context of the `user` target: what weir's own VM and JIT hand to a program.

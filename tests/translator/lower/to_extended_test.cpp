@@ -1,0 +1,291 @@
+// What lowering writes, shown on short functions.
+#include "translator/lower/to_extended.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "translator/ebpf/check.h"
+#include "translator/ebpf/disassemble.h"
+#include "translator/ir/text.h"
+
+namespace weir::lower {
+namespace {
+
+ir::Function parsed(std::string_view text) {
+  auto function = ir::parse(text);
+  EXPECT_TRUE(function) << to_string(function.error());
+  return function ? std::move(*function) : ir::Function{};
+}
+
+std::string lowered(std::string_view text, TargetId id,
+                    const std::optional<Rule>& rule = std::nullopt) {
+  const auto program = to_extended(parsed(text), target(id), rule);
+  if (!program) {
+    return to_string(program.error());
+  }
+  const Status checked = ebpf::check(*program);
+  EXPECT_TRUE(checked) << to_string(checked.error());
+  return "\n" + ebpf::disassemble(program->instructions);
+}
+
+constexpr std::string_view kTcp = R"(
+function EN10MB {
+b0:
+  need 14
+  v0 = load 2 [12]
+  branch eq v0, 0x800 ? b1 : b3
+b1:
+  need 24
+  v1 = load 1 [23]
+  branch eq v1, 6 ? b2 : b3
+b2:
+  return 262144
+b3:
+  return 0
+}
+)";
+
+TEST(ToExtended, ReadsDirectlyAtXdp) {
+  EXPECT_EQ(lowered(kTcp, TargetId::kXdp), R"(
+0: r2 = *(u32 *)(r1 + 0)
+1: r3 = *(u32 *)(r1 + 4)
+2: r4 = r2
+3: r4 += 14
+4: if r4 > r3 goto pc+7 <12>
+5: r4 = *(u16 *)(r2 + 12)
+6: if w4 != 0x8 goto pc+5 <12>
+7: r4 = r2
+8: r4 += 24
+9: if r4 > r3 goto pc+2 <12>
+10: r2 = *(u8 *)(r2 + 23)
+11: if w2 == 0x6 goto pc+2 <14>
+12: w0 = 1
+13: exit
+14: w0 = 2
+15: exit
+)");
+}
+
+TEST(ToExtended, ReadsThroughTheContextAtASocket) {
+  EXPECT_EQ(lowered(kTcp, TargetId::kSocket), R"(
+0: r6 = r1
+1: r0 = *(u16 *)skb[12]
+2: if w0 != 0x800 goto pc+2 <5>
+3: r0 = *(u8 *)skb[23]
+4: if w0 == 0x6 goto pc+2 <7>
+5: w0 = 0
+6: exit
+7: w0 = 262144
+8: exit
+)");
+}
+
+TEST(ToExtended, PullsTheRestOfAPacketInAtTc) {
+  EXPECT_EQ(lowered(kTcp, TargetId::kTc), R"(
+0: *(u64 *)(r10 - 8) = 0
+1: r2 = *(u32 *)(r1 + 76)
+2: r3 = *(u32 *)(r1 + 80)
+3: r4 = r2
+4: r4 += 14
+5: if r4 > r3 goto pc+11 <17>
+6: r4 = *(u16 *)(r2 + 12)
+7: if w4 != 0x8 goto pc+7 <15>
+8: r4 = r2
+9: r4 += 24
+10: if r4 > r3 goto pc+6 <17>
+11: r2 = *(u8 *)(r2 + 23)
+12: if w2 != 0x6 goto pc+2 <15>
+13: w0 = 0
+14: exit
+15: w0 = 2
+16: exit
+17: r2 = *(u64 *)(r10 - 8)
+18: if r2 != 0x0 goto pc-4 <15>
+19: *(u64 *)(r10 - 8) = 1
+20: r2 = *(u32 *)(r1 + 0)
+21: r3 = *(u32 *)(r1 + 76)
+22: r3 += r2
+23: r4 = *(u32 *)(r1 + 80)
+24: if r3 <= r4 goto pc-10 <15>
+25: *(u64 *)(r10 - 16) = r1
+26: call 39
+27: r1 = *(u64 *)(r10 - 16)
+28: goto pc-28 <1>
+)");
+}
+
+// The pointer to a base is made once; the verifier can see that 4 * (x & 15) is small.
+TEST(ToExtended, SharesThePointerToABase) {
+  EXPECT_EQ(lowered(R"(
+function EN10MB {
+b0:
+  need 15
+  v0 = load 1 [14]
+  v1 = and v0, 0xf
+  v2 = shl v1, 2
+  need v2 + 18
+  v3 = load 2 [v2 + 14]
+  v4 = load 2 [v2 + 16]
+  branch eq v3, 80 ? b1 : b2
+b1:
+  return 1
+b2:
+  return v4
+}
+)",
+                    TargetId::kXdp),
+            R"(
+0: r2 = *(u32 *)(r1 + 0)
+1: r3 = *(u32 *)(r1 + 4)
+2: r4 = r2
+3: r4 += 15
+4: if r4 > r3 goto pc+12 <17>
+5: r4 = *(u8 *)(r2 + 14)
+6: w4 &= 15
+7: w4 <<= 2
+8: r2 += r4
+9: r4 = r2
+10: r4 += 18
+11: if r4 > r3 goto pc+5 <17>
+12: r3 = *(u16 *)(r2 + 14)
+13: r2 = *(u16 *)(r2 + 16)
+14: r2 = be16 r2
+15: if w3 == 0x5000 goto pc+3 <19>
+16: if w2 != 0x0 goto pc+2 <19>
+17: w0 = 1
+18: exit
+19: w0 = 2
+20: exit
+)");
+}
+
+// A base the verifier knows nothing of is compared first, as a number of 64 bits.
+TEST(ToExtended, BoundsABaseForTheVerifier) {
+  constexpr std::string_view kFunction = R"(
+function EN10MB {
+b0:
+  need 4
+  v0 = load 4 [0]
+  need v0 + 2
+  v1 = load 2 [v0 + 0]
+  return v1
+}
+)";
+  EXPECT_EQ(lowered(kFunction, TargetId::kXdp), R"(
+0: r2 = *(u32 *)(r1 + 0)
+1: r3 = *(u32 *)(r1 + 4)
+2: r4 = r2
+3: r4 += 4
+4: if r4 > r3 goto pc+10 <15>
+5: r4 = *(u32 *)(r2 + 0)
+6: r4 = be32 r4
+7: if r4 > 0xfffd goto pc+7 <15>
+8: r2 += r4
+9: r4 = r2
+10: r4 += 2
+11: if r4 > r3 goto pc+3 <15>
+12: r2 = *(u16 *)(r2 + 0)
+13: r2 = be16 r2
+14: if w2 != 0x0 goto pc+2 <17>
+15: w0 = 1
+16: exit
+17: w0 = 2
+18: exit
+)");
+  EXPECT_EQ(lowered(kFunction, TargetId::kUser), R"(
+0: r2 = *(u64 *)(r1 + 0)
+1: r3 = *(u64 *)(r1 + 8)
+2: r4 = r2
+3: r4 += 4
+4: if r4 > r3 goto pc+10 <15>
+5: r4 = *(u32 *)(r2 + 0)
+6: r4 = be32 r4
+7: r2 += r4
+8: r4 = r2
+9: r4 += 2
+10: if r4 > r3 goto pc+4 <15>
+11: r2 = *(u16 *)(r2 + 0)
+12: r2 = be16 r2
+13: r0 = r2
+14: exit
+15: w0 = 0
+16: exit
+)");
+  EXPECT_EQ(lowered(kFunction, TargetId::kSocket), R"(
+0: r6 = r1
+1: r0 = *(u32 *)skb[0]
+2: r2 = *(u32 *)(r6 + 0)
+3: if w2 < 0x2 goto pc+4 <8>
+4: w2 -= 2
+5: if w0 > w2 goto pc+2 <8>
+6: r0 = *(u16 *)skb[r0 + 0]
+7: exit
+8: w0 = 0
+9: exit
+)");
+}
+
+TEST(ToExtended, CountsForARule) {
+  EXPECT_EQ(lowered(kTcp, TargetId::kXdp, Rule{.action = Action::kDrop, .text = "tcp"}), R"(
+0: r2 = *(u32 *)(r1 + 0)
+1: r3 = *(u32 *)(r1 + 4)
+2: r4 = r2
+3: r4 += 14
+4: if r4 > r3 goto pc+7 <12>
+5: r4 = *(u16 *)(r2 + 12)
+6: if w4 != 0x8 goto pc+5 <12>
+7: r4 = r2
+8: r4 += 24
+9: if r4 > r3 goto pc+2 <12>
+10: r4 = *(u8 *)(r2 + 23)
+11: if w4 == 0x6 goto pc+2 <14>
+12: w6 = 0
+13: goto pc+1 <15>
+14: w6 = 1
+15: r7 = r3
+16: r7 -= r2
+17: *(u32 *)(r10 - 8) = r6
+18: r2 = map[idx:0]
+20: r3 = r10
+21: r3 += -8
+22: r1 = r2
+23: r2 = r3
+24: call 1
+25: if r0 == 0x0 goto pc+6 <32>
+26: r2 = *(u64 *)(r0 + 0)
+27: r2 += 1
+28: *(u64 *)(r0 + 0) = r2
+29: r2 = *(u64 *)(r0 + 8)
+30: r2 += r7
+31: *(u64 *)(r0 + 8) = r2
+32: if w6 != 0x0 goto pc+2 <35>
+33: w0 = 2
+34: exit
+35: w0 = 1
+36: exit
+)");
+  const auto program = to_extended(parsed(kTcp), target(TargetId::kXdp),
+                                   Rule{.action = Action::kDrop, .text = "tcp"});
+  ASSERT_TRUE(program);
+  ASSERT_EQ(program->maps.size(), 2U);
+  EXPECT_EQ(program->maps[0].name, kCounterMap);
+  EXPECT_EQ(program->maps[1].name, kRuleMap);
+  EXPECT_TRUE(program->maps[1].metadata);
+  EXPECT_EQ(std::string(program->maps[1].data.begin(), program->maps[1].data.end()), "tcp");
+}
+
+TEST(ToExtended, NamesTheExtensionAndTheTarget) {
+  EXPECT_EQ(lowered("function EN10MB {\nb0:\n  v0 = ancillary vlan_tci\n  return v0\n}\n",
+                    TargetId::kXdp),
+            "the extension 'vlan_tci' is not available at xdp");
+}
+
+TEST(ToExtended, HasNoRulesAtASocket) {
+  EXPECT_EQ(lowered(kTcp, TargetId::kSocket, Rule{}),
+            "a standing rule needs a hook that can drop packets; socket is none");
+}
+
+}  // namespace
+}  // namespace weir::lower

@@ -1,0 +1,243 @@
+// Direct packet access: bytes are read through pointers between data and data_end.
+//
+// Every base has one pointer, data + base, made where it is first needed and shared by what comes
+// after; bounds are checked on that same pointer, as Linux's verifier wants it: a compare with
+// data_end proves a range to all pointers of one id, if the largest offset that id can have is at
+// most 0xffff (kernel/bpf/verifier.c, find_good_pkt_pointers). A base that the verifier cannot see
+// to be small is compared first; a base past that limit ends the filter, because a packet has no
+// bytes there that this target could read.
+//
+// tc: part of a packet may lie outside data..data_end. A check that fails there leads to one place
+// that pulls the packet in, once, and starts the filter again from the top; the fast path pays one
+// store for the flag. XDP: the programs do not declare that they can take frames of several
+// buffers, so data..data_end is the packet.
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "translator/lower/packet_reader.h"
+#include "translator/lower/verifier_bounds.h"
+
+namespace weir::lower {
+namespace {
+
+using ebpf::AluOp;
+using ebpf::JumpOp;
+using ebpf::Width;
+using machine::BlockId;
+using machine::End;
+using machine::kNone;
+using machine::Op;
+using machine::Operand;
+using machine::Vreg;
+
+constexpr std::uint32_t kMaxDisplacement = 0x7fff;  // Of a load instruction.
+
+// The pointer to one base.
+struct Pointer {
+  Vreg vreg = kNone;
+  std::uint64_t limit = 0;    // The largest `end` that can be checked on it.
+  std::uint64_t covered = 0;  // Bytes behind it that are known to be there.
+};
+
+// By base; std::map because there are few at a time and they are merged in order.
+using Pointers = std::map<ir::ValueId, Pointer>;
+
+class DirectReader final : public PacketReader {
+ public:
+  explicit DirectReader(const ReaderContext& context)
+      : function_(context.function),
+        target_(context.target),
+        builder_(context.builder),
+        exits_(context.exits),
+        bounds_(verifier_bounds(context.function)),
+        last_use_(context.function.values.size(), 0),
+        pointers_at_(context.function.blocks.size()) {
+    for (ir::BlockId b = 0; b < function_.blocks.size(); ++b) {
+      for (const ir::ValueId v : function_.blocks[b].body) {
+        const ir::Value& value = function_.values[v];
+        if ((value.op == ir::Op::kNeed || value.op == ir::Op::kLoad) && value.a != ir::kNoValue) {
+          last_use_[value.a] = b;
+        }
+      }
+    }
+  }
+
+  void begin(Vreg context) override {
+    entry_ = builder_.block();
+    context_ = builder_.move(Operand::of(context));
+    top_ = builder_.function().new_block();
+    builder_.jump(top_);
+    builder_.start(top_);
+    data_ = load_field(target_.data);
+    data_end_ = load_field(target_.data_end);
+    pointers_[ir::kNoValue] = {.vreg = data_, .limit = max_end()};
+    pointers_at_[0] = pointers_;
+  }
+
+  Vreg context() const override { return context_; }
+
+  void enter(ir::BlockId block) override {
+    pointers_ = std::move(*pointers_at_[block]);
+    pointers_at_[block].reset();
+  }
+
+  void leave_to(ir::BlockId block) override {
+    auto& there = pointers_at_[block];
+    const auto outlived = [&](const auto& entry) {
+      return entry.first != ir::kNoValue && last_use_[entry.first] < block;
+    };
+    if (!there) {
+      there = pointers_;
+      std::erase_if(*there, outlived);
+      return;
+    }
+    std::erase_if(*there, [&](const auto& entry) {
+      const auto here = pointers_.find(entry.first);
+      return here == pointers_.end() || here->second.vreg != entry.second.vreg;
+    });
+    for (auto& [base, pointer] : *there) {
+      pointer.covered = std::min(pointer.covered, pointers_[base].covered);
+    }
+  }
+
+  bool need(PacketBase base, std::uint64_t end) override { return cover(base, end) != kNone; }
+
+  Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
+            bool network_order) override {
+    Vreg pointer = cover(base, offset + width);
+    if (pointer == kNone) {
+      return kNone;
+    }
+    if (offset > kMaxDisplacement) {
+      pointer = builder_.alu64(AluOp::kAdd, pointer,
+                               Operand::constant(static_cast<std::uint32_t>(offset)));
+      offset = 0;
+    }
+    const auto bytes = static_cast<Width>(width);
+    const Vreg raw = builder_.load(bytes, pointer, static_cast<std::int16_t>(offset));
+    return width == 1 || network_order ? raw : builder_.to_big(bytes, raw);
+  }
+
+  bool reads_network_order() const override { return true; }
+
+  Vreg length() override {
+    if (target_.length.exists()) {
+      return load_field(target_.length);
+    }
+    return builder_.alu64(AluOp::kSub, data_end_, Operand::of(data_));
+  }
+
+  void finish() override {
+    if (pull_ != kNone) {
+      pull_and_restart();
+    }
+  }
+
+ private:
+  std::uint64_t max_end() const {
+    return target_.max_packet_offset != 0 ? target_.max_packet_offset : 0x7fffffff;
+  }
+
+  Vreg load_field(ContextField field) { return builder_.load(field.width, context_, field.offset); }
+
+  // Where a bounds check that fails leads.
+  BlockId too_short() {
+    if (target_.pull_data_helper == 0) {
+      return exits_.reject();
+    }
+    if (pull_ == kNone) {
+      pull_ = builder_.function().new_block();
+    }
+    return pull_;
+  }
+
+  // The pointer to `base`, with `end` bytes behind it proved to be there; kNone when that cannot
+  // be.
+  Vreg cover(PacketBase base, std::uint64_t end) {
+    if (end > max_end()) {
+      return kNone;
+    }
+    Pointer& pointer = pointers_[base.id];
+    if (pointer.vreg == kNone || pointer.limit < end) {
+      pointer = make_pointer(base, end);
+    }
+    if (pointer.covered < end) {
+      const Vreg behind = builder_.alu64(AluOp::kAdd, pointer.vreg,
+                                         Operand::constant(static_cast<std::uint32_t>(end)));
+      builder_.exit_if(JumpOp::kGt, behind, Operand::of(data_end_), too_short(), true);
+      pointer.covered = end;
+    }
+    return pointer.vreg;
+  }
+
+  Pointer make_pointer(PacketBase base, std::uint64_t end) {
+    std::uint64_t limit = max_end();
+    if (target_.max_packet_offset != 0) {
+      const std::uint64_t bound = bounds_[base.id];
+      if (bound <= max_end() - end) {
+        limit = max_end() - bound;
+      } else {
+        limit = end;
+        builder_.exit_if(JumpOp::kGt, base.vreg,
+                         Operand::constant(static_cast<std::uint32_t>(max_end() - end)),
+                         exits_.reject(), true);
+      }
+    }
+    return {.vreg = builder_.alu64(AluOp::kAdd, data_, Operand::of(base.vreg)), .limit = limit};
+  }
+
+  // The flag says whether this has been done for the packet; without it a program could turn round
+  // for ever in the verifier's eyes. A packet that is linear already is not pulled, which could
+  // copy it.
+  void pull_and_restart() {
+    auto& function = builder_.function();
+    const std::int16_t flag = function.new_stack_word();
+    const std::int16_t kept = function.new_stack_word();
+    builder_.start(pull_);
+    function.blocks[pull_].cold = true;
+    const Vreg done = builder_.load(Width::kDw, machine::kFrame, flag);
+    builder_.exit_if(JumpOp::kNe, done, Operand::constant(0), exits_.reject(), true);
+    builder_.store(Width::kDw, machine::kFrame, flag, Operand::constant(1));
+    const Vreg length = load_field(target_.length);
+    const Vreg end_of_packet =
+        builder_.alu64(AluOp::kAdd, load_field(target_.data), Operand::of(length));
+    builder_.exit_if(JumpOp::kLe, end_of_packet, Operand::of(load_field(target_.data_end)),
+                     exits_.reject(), true);
+    builder_.append({.op = Op::kPullData,
+                     .offset = kept,
+                     .a = context_,
+                     .b = Operand::of(length),
+                     .imm = target_.pull_data_helper});
+    builder_.end({.end = End::kRestart, .a = context_, .edges = {{.to = top_}}});
+    function.blocks[entry_].body.push_back({.op = Op::kStore,
+                                            .width = Width::kDw,
+                                            .offset = flag,
+                                            .a = machine::kFrame,
+                                            .b = Operand::constant(0)});
+  }
+
+  const ir::Function& function_;
+  const Target& target_;
+  machine::Builder& builder_;
+  Exits& exits_;
+  std::vector<std::uint64_t> bounds_;
+  std::vector<ir::BlockId> last_use_;  // By base: the last block that reads through it.
+  std::vector<std::optional<Pointers>> pointers_at_;
+  Pointers pointers_;  // At this moment.
+  BlockId entry_ = kNone;
+  BlockId top_ = kNone;   // Where a restart begins.
+  BlockId pull_ = kNone;  // Where a failing check leads, if part of the packet can be elsewhere.
+  Vreg context_ = kNone;
+  Vreg data_ = kNone;
+  Vreg data_end_ = kNone;
+};
+
+}  // namespace
+
+std::unique_ptr<PacketReader> make_direct_reader(const ReaderContext& context) {
+  return std::make_unique<DirectReader>(context);
+}
+
+}  // namespace weir::lower

@@ -1,0 +1,430 @@
+#include "translator/lower/select.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "translator/ir/evaluate.h"
+#include "translator/lower/builder.h"
+#include "translator/lower/byte_order.h"
+#include "translator/lower/exits.h"
+#include "translator/lower/packet_reader.h"
+#include "translator/lower/switch_tree.h"
+
+namespace weir::lower {
+namespace {
+
+using ebpf::AluOp;
+using ebpf::JumpOp;
+using ir::Compare;
+using ir::Op;
+using ir::Value;
+using ir::ValueId;
+using machine::Edge;
+using machine::End;
+using machine::kNone;
+using machine::Operand;
+using machine::Vreg;
+
+// The values that something depends on: what terminators and effects read, and so on backward. One
+// sweep suffices, because all reads of a parameter come behind the edges that feed it.
+std::vector<bool> needed_values(const ir::Function& function) {
+  std::vector<bool> needed(function.values.size(), false);
+  const auto need = [&](ValueId v) {
+    if (v != ir::kNoValue) {
+      needed[v] = true;
+    }
+  };
+  for (auto block = function.blocks.rbegin(); block != function.blocks.rend(); ++block) {
+    need(block->terminator.a);
+    need(block->terminator.b);
+    for (const ir::Edge& edge : block->terminator.edges) {
+      const auto& parameters = function.blocks[edge.to].parameters;
+      for (std::size_t i = 0; i < edge.arguments.size(); ++i) {
+        if (needed[parameters[i]]) {
+          need(edge.arguments[i]);
+        }
+      }
+    }
+    for (auto v = block->body.rbegin(); v != block->body.rend(); ++v) {
+      const Value& value = function.values[*v];
+      if (ir::is_effect(value.op) || needed[*v]) {
+        need(value.a);
+        need(value.b);
+      }
+    }
+  }
+  return needed;
+}
+
+// The compare with its sides exchanged.
+Compare mirrored(Compare compare) {
+  switch (compare) {
+    case Compare::kGt:
+      return Compare::kLt;
+    case Compare::kGe:
+      return Compare::kLe;
+    case Compare::kLt:
+      return Compare::kGt;
+    case Compare::kLe:
+      return Compare::kGe;
+    case Compare::kEq:
+    case Compare::kNe:
+    case Compare::kSet:
+    case Compare::kClear:
+      return compare;
+  }
+  return compare;
+}
+
+// The jump that is taken when `compare` holds; for kClear, when it does not.
+JumpOp jump_of(Compare compare) {
+  switch (compare) {
+    case Compare::kEq:
+      return JumpOp::kEq;
+    case Compare::kNe:
+      return JumpOp::kNe;
+    case Compare::kGt:
+      return JumpOp::kGt;
+    case Compare::kGe:
+      return JumpOp::kGe;
+    case Compare::kLt:
+      return JumpOp::kLt;
+    case Compare::kLe:
+      return JumpOp::kLe;
+    case Compare::kSet:
+    case Compare::kClear:
+      return JumpOp::kSet;
+  }
+  return JumpOp::kEq;
+}
+
+class Selector {
+ public:
+  Selector(const ir::Function& function, const Target& target, const std::optional<Rule>& rule)
+      : function_(function),
+        target_(target),
+        needed_(needed_values(function)),
+        builder_(machine_),
+        exits_(builder_, target, rule),
+        vregs_(function.values.size(), kNone),
+        reachable_(function.blocks.size(), false) {
+    machine_.vregs.emplace_back();  // kFrame
+    machine_.vregs[machine::kFrame] = {.fixed = ebpf::Reg::kR10, .spillable = false};
+    const ReaderContext context{function_, target_, builder_, exits_, needed_};
+    reader_ = target.access == PacketAccess::kDirect ? make_direct_reader(context)
+                                                     : make_absolute_reader(context);
+    network_order_ = reader_->reads_network_order() ? network_order_widths(function)
+                                                    : std::vector<std::uint8_t>(vregs_.size(), 0);
+  }
+
+  Result<machine::Function> run() && {
+    begin();
+    for (ir::BlockId id = 0; id < function_.blocks.size(); ++id) {
+      if (!reachable_[id]) {
+        continue;
+      }
+      if (Status done = select_block(id); !done) {
+        return tl::make_unexpected(done.error());
+      }
+    }
+    reader_->finish();
+    exits_.finish([&] { return reader_->length(); });
+    return std::move(machine_);
+  }
+
+ private:
+  void begin() {
+    for (const ir::Block& block : function_.blocks) {
+      const machine::BlockId id = machine_.new_block();
+      for (const ValueId parameter : block.parameters) {
+        if (needed_[parameter]) {
+          vregs_[parameter] = machine_.new_vreg();
+          machine_.blocks[id].parameters.push_back(vregs_[parameter]);
+        }
+      }
+    }
+    builder_.start(machine_.new_block());
+    const Vreg context = machine_.new_vreg();
+    machine_.vregs[context].fixed = ebpf::Reg::kR1;
+    machine_.vregs[context].spillable = false;
+    machine_.blocks[builder_.block()].parameters = {context};
+    reader_->begin(context);
+    builder_.jump(0);
+    reachable_[0] = true;
+  }
+
+  // ---- Operands ----
+
+  bool is_constant(ValueId v) const { return function_.values[v].op == Op::kConstant; }
+  std::uint32_t constant(ValueId v) const { return function_.values[v].k; }
+
+  // `v` as it stands beside a value that is kept in network order of `width` bytes, or in host
+  // order (0).
+  Operand operand(ValueId v, std::uint8_t width = 0) const {
+    if (!is_constant(v)) {
+      return Operand::of(vregs_[v]);
+    }
+    return Operand::constant(width == 0 ? constant(v) : in_network_order(constant(v), width));
+  }
+
+  Vreg reg(ValueId v, std::uint8_t width = 0) {
+    return is_constant(v) ? builder_.move(operand(v, width)) : vregs_[v];
+  }
+
+  // The byte order an operation on a and b works in.
+  std::uint8_t order_of(ValueId a, ValueId b) const {
+    return std::max(network_order_[a], b == ir::kNoValue ? std::uint8_t{0} : network_order_[b]);
+  }
+
+  // A base that is a constant is part of the offset.
+  PacketBase base_of(const Value& value) {
+    if (value.a == ir::kNoValue || is_constant(value.a)) {
+      return {};
+    }
+    return {.id = value.a, .vreg = vregs_[value.a]};
+  }
+  std::uint64_t offset_of(const Value& value) const {
+    const bool added = value.a != ir::kNoValue && is_constant(value.a);
+    return std::uint64_t{value.k} + (added ? constant(value.a) : 0);
+  }
+
+  // ---- Blocks ----
+
+  Status select_block(ir::BlockId id) {
+    const ir::Block& block = function_.blocks[id];
+    builder_.start(id);
+    reader_->enter(id);
+    for (const ValueId v : block.body) {
+      const Value& value = function_.values[v];
+      builder_.set_origin(value.origin);
+      const auto goes_on = ir::is_effect(value.op) ? select_effect(value) : select_value(v);
+      if (!goes_on) {
+        return tl::make_unexpected(goes_on.error());
+      }
+      if (!*goes_on) {
+        builder_.jump(exits_.reject());
+        return {};
+      }
+    }
+    builder_.set_origin(block.terminator.origin);
+    select_terminator(block.terminator);
+    return {};
+  }
+
+  // False: the filter ends here with 0, whatever the packet.
+  Result<bool> select_effect(const Value& value) {
+    if (value.op == Op::kNeed) {
+      return reader_->need(base_of(value), offset_of(value));
+    }
+    if (is_constant(value.a)) {
+      return constant(value.a) != 0;
+    }
+    builder_.exit_if(JumpOp::kEq, vregs_[value.a], Operand::constant(0), exits_.reject());
+    return true;
+  }
+
+  Result<bool> select_value(ValueId v) {
+    if (!needed_[v]) {
+      return true;
+    }
+    const Value& value = function_.values[v];
+    switch (value.op) {
+      case Op::kConstant:
+      case Op::kParameter:
+      case Op::kNeed:
+      case Op::kGuard:
+        return true;
+      case Op::kLength:
+        vregs_[v] = reader_->length();
+        return true;
+      case Op::kAncillary:
+        return select_ancillary(v);
+      case Op::kLoad:
+        vregs_[v] =
+            reader_->load(base_of(value), offset_of(value), value.width, network_order_[v] != 0);
+        return vregs_[v] != kNone;
+      case Op::kAdd:
+        return select_alu(v, AluOp::kAdd);
+      case Op::kSub:
+        return select_alu(v, AluOp::kSub);
+      case Op::kMul:
+        return select_alu(v, AluOp::kMul);
+      case Op::kDiv:
+        return select_alu(v, AluOp::kDiv);
+      case Op::kMod:
+        return select_alu(v, AluOp::kMod);
+      case Op::kAnd:
+        return select_alu(v, AluOp::kAnd);
+      case Op::kOr:
+        return select_alu(v, AluOp::kOr);
+      case Op::kXor:
+        return select_alu(v, AluOp::kXor);
+      case Op::kShl:
+        return select_shift(v, AluOp::kLsh);
+      case Op::kShr:
+        return select_shift(v, AluOp::kRsh);
+      case Op::kShlModulo:
+        return select_shift_modulo(v, AluOp::kLsh);
+      case Op::kShrModulo:
+        return select_shift_modulo(v, AluOp::kRsh);
+      case Op::kNeg:
+        vregs_[v] = builder_.alu(AluOp::kNeg, reg(value.a), Operand::constant(0));
+        return true;
+    }
+    return true;
+  }
+
+  bool select_alu(ValueId v, AluOp op) {
+    const Value& value = function_.values[v];
+    const std::uint8_t order = order_of(value.a, value.b);
+    const bool swap = is_constant(value.a) && !is_constant(value.b) &&
+                      (op == AluOp::kAdd || op == AluOp::kMul || op == AluOp::kAnd ||
+                       op == AluOp::kOr || op == AluOp::kXor);
+    const ValueId a = swap ? value.b : value.a;
+    const ValueId b = swap ? value.a : value.b;
+    vregs_[v] = builder_.alu(op, reg(a, order), operand(b, order));
+    return true;
+  }
+
+  bool select_shift(ValueId v, AluOp op) {
+    const Value& value = function_.values[v];
+    if (!is_constant(value.b)) {
+      vregs_[v] = builder_.define(
+          {.op = machine::Op::kShiftOrZero, .alu = op, .a = reg(value.a), .b = operand(value.b)});
+    } else if (constant(value.b) >= 32) {
+      vregs_[v] = builder_.move(Operand::constant(0));
+    } else {
+      vregs_[v] = builder_.alu(op, reg(value.a), operand(value.b));
+    }
+    return true;
+  }
+
+  bool select_shift_modulo(ValueId v, AluOp op) {
+    const Value& value = function_.values[v];
+    const Operand amount =
+        is_constant(value.b) ? Operand::constant(constant(value.b) & 31) : operand(value.b);
+    vregs_[v] = builder_.alu(op, reg(value.a), amount);
+    return true;
+  }
+
+  Result<bool> select_ancillary(ValueId v) {
+    const std::uint32_t number = function_.values[v].k;
+    const ContextField field = target_.ancillary[number / 4];
+    const std::int32_t helper = target_.ancillary_helpers[number / 4];
+    if (field.exists()) {
+      vregs_[v] = builder_.load(field.width, reader_->context(), field.offset);
+      if (field.big_endian) {
+        vregs_[v] = builder_.to_big(field.width, vregs_[v]);
+      }
+    } else if (helper != 0) {
+      vregs_[v] = builder_.define({.op = machine::Op::kCall, .imm = helper});
+    } else {
+      const auto extension = static_cast<cbpf::Extension>(number);
+      return fail(ErrorCode::kUnsupported,
+                  "the extension '" + std::string(cbpf::extension_name(extension)) +
+                      "' is not available at " + std::string(target_.name),
+                  {.instruction = origin_of(v)});
+    }
+    return true;
+  }
+
+  std::optional<std::uint32_t> origin_of(ValueId v) const {
+    const std::uint32_t origin = function_.values[v].origin;
+    return origin == ir::kNoOrigin ? std::nullopt : std::optional(origin);
+  }
+
+  // ---- Terminators ----
+
+  Edge edge(const ir::Edge& from) {
+    reader_->leave_to(from.to);
+    reachable_[from.to] = true;
+    Edge edge{.to = from.to};
+    const auto& parameters = function_.blocks[from.to].parameters;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (needed_[parameters[i]]) {
+        edge.arguments.push_back(operand(from.arguments[i]));
+      }
+    }
+    return edge;
+  }
+
+  void jump(const ir::Edge& to) { builder_.end({.end = End::kJump, .edges = {edge(to)}}); }
+
+  void select_terminator(const ir::Terminator& terminator) {
+    switch (terminator.end) {
+      case ir::End::kReturn:
+        if (is_constant(terminator.a)) {
+          builder_.jump(exits_.constant(constant(terminator.a)));
+        } else {
+          exits_.value(vregs_[terminator.a]);
+        }
+        return;
+      case ir::End::kJump:
+        jump(terminator.edges[0]);
+        return;
+      case ir::End::kBranch:
+        select_branch(terminator);
+        return;
+      case ir::End::kSwitch:
+        select_switch(terminator);
+        return;
+    }
+  }
+
+  void select_branch(const ir::Terminator& terminator) {
+    ValueId a = terminator.a;
+    ValueId b = terminator.b;
+    Compare compare = terminator.compare;
+    if (is_constant(a) && is_constant(b)) {
+      jump(terminator.edges[ir::evaluate_compare(compare, constant(a), constant(b)) ? 0 : 1]);
+      return;
+    }
+    if (is_constant(a)) {
+      std::swap(a, b);
+      compare = mirrored(compare);
+    }
+    Edge yes = edge(terminator.edges[0]);
+    Edge no = edge(terminator.edges[1]);
+    if (compare == Compare::kClear) {
+      std::swap(yes, no);
+    }
+    const std::uint8_t order = order_of(a, b);
+    builder_.end({.end = End::kBranch,
+                  .compare = jump_of(compare),
+                  .a = reg(a, order),
+                  .b = operand(b, order),
+                  .edges = {std::move(yes), std::move(no)}});
+  }
+
+  void select_switch(const ir::Terminator& terminator) {
+    if (is_constant(terminator.a)) {
+      jump(terminator.edges[ir::evaluate_switch(terminator, constant(terminator.a))]);
+      return;
+    }
+    lower_switch(builder_, terminator, vregs_[terminator.a],
+                 [&](std::uint32_t index) { return edge(terminator.edges[index]); });
+  }
+
+  const ir::Function& function_;
+  const Target& target_;
+  std::vector<bool> needed_;
+  machine::Function machine_;
+  machine::Builder builder_;
+  Exits exits_;
+  std::unique_ptr<PacketReader> reader_;
+  std::vector<std::uint8_t> network_order_;
+  std::vector<Vreg> vregs_;  // By ValueId.
+  std::vector<bool> reachable_;
+};
+
+}  // namespace
+
+Result<machine::Function> select(const ir::Function& function, const Target& target,
+                                 const std::optional<Rule>& rule) {
+  return Selector(function, target, rule).run();
+}
+
+}  // namespace weir::lower

@@ -1,0 +1,57 @@
+#include "translator/lower/to_extended.h"
+
+#include <string>
+
+#include "translator/lower/allocate.h"
+#include "translator/lower/emit.h"
+#include "translator/lower/liveness.h"
+#include "translator/lower/select.h"
+#include "translator/lower/thread_jumps.h"
+
+namespace weir::lower {
+namespace {
+
+// The maps of a standing rule; the counters are map 0, which the epilogue names.
+std::vector<ebpf::Map> rule_maps(const Rule& rule) {
+  ebpf::Map counters{.name = kCounterMap,
+                     .kind = ebpf::MapKind::kPerCpuArray,
+                     .value_size = sizeof(Counter),
+                     .entries = 2};
+  ebpf::Map text{.name = kRuleMap,
+                 .kind = ebpf::MapKind::kReadOnlyData,
+                 .value_size = static_cast<std::uint32_t>(rule.text.size()),
+                 .entries = 1,
+                 .data = {rule.text.begin(), rule.text.end()},
+                 .metadata = true};
+  if (text.data.empty()) {  // The kernel has no values of no bytes.
+    text.data.push_back(0);
+    text.value_size = 1;
+  }
+  return {std::move(counters), std::move(text)};
+}
+
+}  // namespace
+
+Result<ebpf::Program> to_extended(const ir::Function& function, const Target& target,
+                                  const std::optional<Rule>& rule) {
+  if (rule && target.map_lookup_helper == 0) {
+    return fail(ErrorCode::kUnsupported, "a standing rule needs a hook that can drop packets; " +
+                                             std::string(target.name) + " is none");
+  }
+  auto machine = select(function, target, rule);
+  if (!machine) {
+    return tl::make_unexpected(machine.error());
+  }
+  if (rule) {
+    machine->maps = rule_maps(*rule);
+  }
+  remove_dead(*machine);
+  thread_jumps(*machine);
+  const auto allocation = allocate(*machine);
+  if (!allocation) {
+    return tl::make_unexpected(allocation.error());
+  }
+  return emit(*machine, *allocation);
+}
+
+}  // namespace weir::lower
