@@ -157,19 +157,19 @@ cbpf::Ancillary random_ancillary(Choices& choices) {
 
 RandomPacket random_packet(Choices& choices, const PacketOptions& options) {
   RandomPacket packet;
-  if (choices.chance(5)) {
+  if (!options.whole && choices.chance(5)) {
     put_noise(packet.bytes, choices, choices.below(kMaxBytes));
   } else {
     packet.bytes = frame(choices);
   }
-  for (std::uint32_t n = choices.chance(15) ? 1 + choices.below(4) : 0;
+  for (std::uint32_t n = !options.whole && choices.chance(15) ? 1 + choices.below(4) : 0;
        n > 0 && !packet.bytes.empty(); --n) {
     packet.bytes[choices.below(static_cast<std::uint32_t>(packet.bytes.size()))] =
         static_cast<std::uint8_t>(choices.any());
   }
   packet.bytes.resize(std::min(packet.bytes.size(), kMaxBytes));
   packet.wire_length = static_cast<std::uint32_t>(packet.bytes.size());
-  if (choices.chance(35)) {
+  if (!options.whole && choices.chance(35)) {
     packet.bytes.resize(choices.below(packet.wire_length + 1));
   }
   packet.bytes.resize(std::max<std::size_t>(packet.bytes.size(), options.min_length));

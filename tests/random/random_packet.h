@@ -24,6 +24,7 @@ struct PacketOptions {
   // Whether the wire length may be more than what was captured. Off for engines that run on whole
   // packets only.
   bool truncate = true;
+  bool whole = false;            // No packet is cut short, damaged or noise.
   std::uint32_t min_length = 0;  // Shorter packets are filled up with zeros (Ethernet hooks: 14).
   // Whether extensions are known, each one with a chance of a half.
   bool ancillary = false;
