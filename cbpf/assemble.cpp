@@ -83,7 +83,8 @@ std::string operands_of(std::string_view mnemonic) {
 // distances of the jumps over it are right.
 class Assembler {
  public:
-  explicit Assembler(const WithoutComments& source) : scanner_(source.text) {
+  // Both must outlive it.
+  Assembler(const WithoutComments& source, std::string_view text) : scanner_(source.text, text) {
     if (source.unclosed != WithoutComments::npos) {
       report(scanner_.fail_at(source.unclosed, "the comment is not closed"));
     }
@@ -339,7 +340,7 @@ class Assembler {
 
 tl::expected<Program, std::vector<Error>> assemble(std::string_view text) {
   const WithoutComments source = without_comments(text);
-  return Assembler(source).run();
+  return Assembler(source, text).run();
 }
 
 }  // namespace weir::cbpf

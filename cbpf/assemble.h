@@ -37,7 +37,8 @@ namespace weir::cbpf {
 inline constexpr std::size_t kMaxAssemblyErrors = 20;
 
 // Assembles a text, O(n). On failure: 1 to kMaxAssemblyErrors mistakes in the order of the text,
-// one a line at most where the line itself cannot be read, each kSyntax with line and column.
+// one a line at most where the line itself cannot be read, each kSyntax with line and column and a
+// caret page as its detail.
 // Judged are the language, the reach of jumps and the index of M[]; the other rules of the machine
 // are validate()'s.
 tl::expected<Program, std::vector<Error>> assemble(std::string_view text);

@@ -166,7 +166,12 @@ Place Scanner::place_of(std::size_t offset) const {
 }
 
 tl::unexpected<Error> Scanner::fail_at(std::size_t offset, std::string message) const {
-  return fail(ErrorCode::kSyntax, std::move(message), place_of(offset));
+  constexpr std::size_t kWidest = 200;  // A program in one line of xt_bpf is no help.
+  const Place place = place_of(offset);
+  const std::size_t line_end = std::min(shown_.find('\n', offset), shown_.size());
+  const bool fits = line_end - offset + place.column <= kWidest;
+  return fail(ErrorCode::kSyntax, std::move(message), place,
+              fits ? caret_page(shown_, offset) : "");
 }
 
 std::string Scanner::describe() const {

@@ -21,7 +21,10 @@ std::string lower_case(std::string_view word);
 // peek is '\0'; a '\0' inside the text is a character like any other that no rule accepts.
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  explicit Scanner(std::string_view text) : Scanner(text, text) {}
+  // `shown` is what the user wrote where `text` has blanks instead of comments; byte for byte as
+  // long.
+  Scanner(std::string_view text, std::string_view shown) : text_(text), shown_(shown) {}
 
   std::size_t offset() const { return offset_; }
   bool at_end() const { return offset_ >= text_.size(); }
@@ -52,6 +55,7 @@ class Scanner {
 
   // Line and column of a byte of the text, O(offset): for errors.
   Place place_of(std::size_t offset) const;
+  // A kSyntax error there, with a caret page as its detail unless the line is very long.
   tl::unexpected<Error> fail_at(std::size_t offset, std::string message) const;
   // What stands at the cursor, quoted for an error sentence: "'foo'", "',' " or "the end of the
   // line".
@@ -59,6 +63,7 @@ class Scanner {
 
  private:
   std::string_view text_;
+  std::string_view shown_;
   std::size_t offset_ = 0;
 };
 

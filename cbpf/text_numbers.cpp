@@ -205,7 +205,7 @@ Result<Program> read_c_array(std::string_view text) {
   if (!code) {
     return tl::make_unexpected(code.error());
   }
-  Scanner scanner(*code);
+  Scanner scanner(*code, text);
   const Result<bool> wrapped = open_array(scanner);
   if (!wrapped) {
     return tl::make_unexpected(wrapped.error());

@@ -315,6 +315,15 @@ TEST(Assemble, ReportsAllMistakesInTheOrderOfTheText) {
             "4:12: expected a number, found the end of the line\n");
 }
 
+TEST(Assemble, ShowsTheLineWithItsComments) {
+  const auto program = assemble("ret #0\n\tld /* x */ foo ; bar\n");
+  ASSERT_FALSE(program);
+  EXPECT_EQ(program.error()[0].detail, "\tld /* x */ foo ; bar\n\t           ^");
+  const auto long_line = assemble("wrong ; " + std::string(300, '-'));
+  ASSERT_FALSE(long_line);
+  EXPECT_EQ(long_line.error()[0].detail, "");
+}
+
 // An instruction that cannot be read takes its place, so that the distance is still right.
 TEST(Assemble, CountsUnreadableInstructionsInDistances) {
   const std::string text = "jeq #0, over\nret 0\n" + repeated("tax\n", 255);
