@@ -2,6 +2,7 @@
 
 #include "translator/ebpf/check.h"
 #include "translator/ir/build.h"
+#include "translator/lower/vlan.h"
 
 namespace weir {
 
@@ -11,10 +12,14 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
   if (!function) {
     return tl::make_unexpected(function.error());
   }
+  const lower::Target& target = lower::target(options.target);
+  if (target.vlan_stripped) {
+    *function = lower::restore_vlan_tag(*function);
+  }
   if (auto report = opt::run_passes(*function, options.passes); !report) {
     return tl::make_unexpected(report.error());
   }
-  auto extended = lower::to_extended(*function, lower::target(options.target), options.rule);
+  auto extended = lower::to_extended(*function, target, options.rule);
   if (!extended) {
     return extended;
   }

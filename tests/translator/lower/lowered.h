@@ -1,0 +1,57 @@
+// The way from an expression or a classic program to one in the kernel, without optimisation.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "cbpf/compile.h"
+#include "cbpf/validate.h"
+#include "translator/ir/build.h"
+#include "translator/lower/to_extended.h"
+#include "translator/lower/vlan.h"
+#include "xdp/load.h"
+
+namespace weir::lower {
+
+inline constexpr int kEthernet = 1;
+inline constexpr TargetId kHooks[] = {TargetId::kSocket, TargetId::kTc, TargetId::kXdp};
+
+inline xdp::ProgramType type_of(TargetId id) {
+  return id == TargetId::kSocket ? xdp::ProgramType::kSocketFilter
+         : id == TargetId::kTc   ? xdp::ProgramType::kTc
+                                 : xdp::ProgramType::kXdp;
+}
+
+inline Result<ebpf::Program> lowered(const cbpf::ValidatedProgram& program, TargetId id,
+                                     const std::optional<Rule>& rule = std::nullopt,
+                                     int link_type = kEthernet) {
+  auto function = ir::build(program, link_type);
+  if (!function) {
+    return tl::make_unexpected(function.error());
+  }
+  if (target(id).vlan_stripped) {
+    *function = restore_vlan_tag(*function);
+  }
+  return to_extended(*function, target(id), rule);
+}
+
+inline cbpf::ValidatedProgram compiled(const std::string& expression, int link_type = kEthernet) {
+  const auto program = cbpf::compile(expression, {.link_type = link_type});
+  EXPECT_TRUE(program) << expression << ": " << to_string(program.error());
+  auto validated = cbpf::validate(*program);
+  EXPECT_TRUE(validated) << expression << ": " << to_string(validated.error());
+  return *validated;
+}
+
+inline Result<xdp::LoadedProgram> loaded(const cbpf::ValidatedProgram& program, TargetId id,
+                                         const std::optional<Rule>& rule = std::nullopt) {
+  auto extended = lowered(program, id, rule);
+  if (!extended) {
+    return tl::make_unexpected(extended.error());
+  }
+  return xdp::load(*extended, type_of(id));
+}
+
+}  // namespace weir::lower

@@ -1,0 +1,158 @@
+// The tag in its place: a function with the tag restored, run on the packet as Linux hands it to a
+// hook, gives what the function gives on the frame as it was on the wire.
+#include "translator/lower/vlan.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "cbpf/compile.h"
+#include "cbpf/validate.h"
+#include "tests/cbpf/expressions.h"
+#include "tests/random/random_packet.h"
+#include "tests/random/random_program.h"
+#include "translator/ir/build.h"
+#include "translator/ir/evaluate.h"
+#include "translator/ir/text.h"
+
+namespace weir::lower {
+namespace {
+
+using cbpf::Extension;
+
+constexpr int kEthernet = 1;
+
+// A frame, and what Linux makes of it on the way in: the outer tag is beside the packet.
+struct Received {
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t wire_length = 0;
+  cbpf::Ancillary ancillary;
+
+  explicit Received(const random::RandomPacket& frame)
+      : bytes(frame.bytes), wire_length(frame.wire_length) {
+    const bool tagged = bytes.size() >= 16 && is_tag_type(load_be16(&bytes[12]));
+    ancillary.set(Extension::kVlanAvail, tagged ? 1 : 0);
+    ancillary.set(Extension::kVlanTpid, tagged ? load_be16(&bytes[12]) : 0);
+    ancillary.set(Extension::kVlanTci, tagged ? load_be16(&bytes[14]) : 0);
+    if (tagged) {
+      bytes.erase(bytes.begin() + 12, bytes.begin() + 16);
+      wire_length -= 4;
+    }
+  }
+  static bool is_tag_type(std::uint32_t type) { return type == 0x8100 || type == 0x88a8; }
+  cbpf::Packet view() const {
+    return {.captured = bytes, .wire_length = wire_length, .ancillary = &ancillary};
+  }
+};
+
+// Half of the frames get a tag (or one more) from here.
+random::RandomPacket random_frame(random::Choices& choices) {
+  random::RandomPacket frame =
+      random::random_packet(choices, {.truncate = false, .min_length = 14});
+  if (choices.chance(50)) {
+    const std::uint8_t type[2][2] = {{0x81, 0x00}, {0x88, 0xa8}};
+    const auto& chosen = type[choices.below(2)];
+    const std::uint8_t tag[] = {chosen[0], chosen[1], static_cast<std::uint8_t>(choices.below(256)),
+                                static_cast<std::uint8_t>(choices.below(256))};
+    frame.bytes.insert(frame.bytes.begin() + 12, std::begin(tag), std::end(tag));
+    frame.wire_length += 4;
+  }
+  return frame;
+}
+
+void expect_same(const ir::Function& function, random::Choices& choices, int frames,
+                 const std::string& what) {
+  const ir::Function restored = restore_vlan_tag(function);
+  for (int i = 0; i < frames; ++i) {
+    const random::RandomPacket frame = random_frame(choices);
+    const Received received(frame);
+    ASSERT_EQ(ir::evaluate(restored, received.view()), ir::evaluate(function, frame.view()))
+        << what << "\non " << to_hex(frame.bytes) << "\n"
+        << ir::print(function) << "\nrestored\n"
+        << ir::print(restored);
+  }
+}
+
+TEST(Vlan, ExpressionsMeanTheFrameOnTheWire) {
+  const std::uint64_t seed = random::seed_or(1);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  random::Choices choices(seed);
+  for (const std::string& expression : cbpf::short_expressions()) {
+    const auto program = cbpf::compile(expression);
+    ASSERT_TRUE(program) << expression;
+    const auto validated = cbpf::validate(*program);
+    ASSERT_TRUE(validated) << expression;
+    const auto function = ir::build(*validated, kEthernet);
+    ASSERT_TRUE(function) << expression;
+    expect_same(*function, choices, 100, expression);
+    if (HasFatalFailure()) {
+      return;
+    }
+  }
+}
+
+TEST(Vlan, RandomProgramsMeanTheFrameOnTheWire) {
+  const std::uint64_t seed = random::seed_or(2);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  random::Choices choices(seed);
+  for (int i = 0; i < 1000; ++i) {
+    const auto dialect = choices.chance(50) ? cbpf::Dialect::kLinux : cbpf::Dialect::kLibpcap;
+    const cbpf::Program program = random::random_program(choices, dialect, {.loops = false});
+    const auto validated = cbpf::validate(program, dialect);
+    ASSERT_TRUE(validated);
+    const auto function = ir::build(*validated, kEthernet);
+    ASSERT_TRUE(function);
+    expect_same(*function, choices, 20, random::to_text(program));
+    if (HasFatalFailure()) {
+      return;
+    }
+  }
+}
+
+TEST(Vlan, NothingIsLeftOfAFilterThatATaggedFrameCannotMatch) {
+  const auto function = ir::parse(R"(
+function EN10MB {
+b0:
+  need 14
+  v0 = load 2 [12]
+  branch eq v0, 0x800 ? b1 : b2
+b1:
+  return 262144
+b2:
+  return 0
+}
+)");
+  ASSERT_TRUE(function);
+  EXPECT_EQ(ir::print(restore_vlan_tag(*function)), R"(function EN10MB {
+b0:
+  v0 = ancillary vlan_avail
+  branch ne v0, 0 ? b4 : b1
+b1:
+  need 14
+  v1 = load 2 [12]
+  branch eq v1, 0x800 ? b2 : b3
+b2:
+  return 262144
+b3:
+  return 0
+b4:
+  need 12
+  v2 = ancillary vlan_tpid
+  jump b5
+b5:
+  return 0
+}
+)");
+}
+
+TEST(Vlan, OtherFunctionsComeBackAsTheyAre) {
+  for (const char* text : {"function RAW {\nb0:\n  need 1\n  v0 = load 1 [0]\n  return v0\n}\n",
+                           "function EN10MB {\nb0:\n  v0 = ancillary vlan_tci\n  return v0\n}\n"}) {
+    const auto function = ir::parse(text);
+    ASSERT_TRUE(function) << to_string(function.error());
+    EXPECT_EQ(ir::print(restore_vlan_tag(*function)), text);
+  }
+}
+
+}  // namespace
+}  // namespace weir::lower
