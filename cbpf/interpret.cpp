@@ -18,13 +18,14 @@ std::uint32_t load(const std::uint8_t* p) {
   }
 }
 
-// A load that does not simply lie within the captured bytes. False ends the filter.
+// A load that does not simply lie within the captured bytes; nothing ends the filter. By value, as
+// these are all, or A and X would have to live in memory for their sake.
 //
 // The Linux dialect counts an offset of 2^31 or more from the network or the link header
 // (bpf_internal_load_pointer_neg_helper of kernel/bpf/core.c).
 template <Dialect kDialect, std::uint32_t kWidth>
-[[gnu::noinline, gnu::cold]] bool load_elsewhere(const Packet& packet, std::uint64_t offset,
-                                                 std::uint32_t& value) {
+[[gnu::noinline, gnu::cold]] std::optional<std::uint32_t> load_elsewhere(const Packet& packet,
+                                                                         std::uint64_t offset) {
   if constexpr (kDialect == Dialect::kLinux) {
     std::uint64_t place = 0;
     if (offset >= kNetworkOffset) {
@@ -32,34 +33,30 @@ template <Dialect kDialect, std::uint32_t kWidth>
     } else if (offset >= kLinkOffset) {
       place = offset - kLinkOffset;
     } else {
-      return false;
+      return std::nullopt;
     }
     if (place + kWidth <= packet.captured.size()) {
-      value = load<kWidth>(packet.captured.data() + place);
-      return true;
+      return load<kWidth>(packet.captured.data() + place);
     }
   }
-  return false;
+  return std::nullopt;
 }
 
-// An absolute load that the fast path found out of bounds: an extension, or a load elsewhere.
+// An absolute load that the fast path found out of bounds: an extension, or a load elsewhere. Gives
+// the new A.
 template <Dialect kDialect, std::uint32_t kWidth>
-[[gnu::noinline, gnu::cold]] bool load_special(const Packet& packet, std::uint32_t offset,
-                                               std::uint32_t& a, std::uint32_t x) {
+[[gnu::noinline, gnu::cold]] std::optional<std::uint32_t> load_special(const Packet& packet,
+                                                                       std::uint32_t offset,
+                                                                       std::uint32_t a,
+                                                                       std::uint32_t x) {
   const std::optional<Extension> extension = extension_at(offset);
   if (!extension) {
-    return load_elsewhere<kDialect, kWidth>(packet, offset, a);
+    return load_elsewhere<kDialect, kWidth>(packet, offset);
   }
   if (*extension == Extension::kAluXorX) {
-    a ^= x;
-    return true;
+    return a ^ x;
   }
-  if (packet.ancillary == nullptr) {
-    return false;
-  }
-  const std::optional<std::uint32_t> value = packet.ancillary->get(*extension);
-  a = value.value_or(0);
-  return value.has_value();
+  return packet.ancillary != nullptr ? packet.ancillary->get(*extension) : std::nullopt;
 }
 
 // The offset of an indirect load: it wraps in the Linux dialect, in the other one it may be past
@@ -124,6 +121,7 @@ std::uint32_t run(const Instruction* pc, const Packet& packet) {
   std::uint32_t a = 0;
   std::uint32_t x = 0;
   std::uint64_t offset = 0;
+  std::optional<std::uint32_t> special;
   LoopCounter loop;
   std::array<std::uint32_t, kScratchWords> m;  // Validated: written before it is read.
 
@@ -162,55 +160,67 @@ txa:
 ld_abs:
   if (std::uint64_t{pc->k} + 4 <= size) {
     a = load<4>(data + pc->k);
-  } else if (!load_special<kDialect, 4>(packet, pc->k, a, x)) {
-    return 0;
+  } else {
+    special = load_special<kDialect, 4>(packet, pc->k, a, x);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ldh_abs:
   if (std::uint64_t{pc->k} + 2 <= size) {
     a = load<2>(data + pc->k);
-  } else if (!load_special<kDialect, 2>(packet, pc->k, a, x)) {
-    return 0;
+  } else {
+    special = load_special<kDialect, 2>(packet, pc->k, a, x);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ldb_abs:
   if (std::uint64_t{pc->k} + 1 <= size) {
     a = load<1>(data + pc->k);
-  } else if (!load_special<kDialect, 1>(packet, pc->k, a, x)) {
-    return 0;
+  } else {
+    special = load_special<kDialect, 1>(packet, pc->k, a, x);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ld_ind:
   offset = indirect<kDialect>(x, pc->k);
   if (offset + 4 <= size) {
     a = load<4>(data + offset);
-  } else if (!load_elsewhere<kDialect, 4>(packet, offset, a)) {
-    return 0;
+  } else {
+    special = load_elsewhere<kDialect, 4>(packet, offset);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ldh_ind:
   offset = indirect<kDialect>(x, pc->k);
   if (offset + 2 <= size) {
     a = load<2>(data + offset);
-  } else if (!load_elsewhere<kDialect, 2>(packet, offset, a)) {
-    return 0;
+  } else {
+    special = load_elsewhere<kDialect, 2>(packet, offset);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ldb_ind:
   offset = indirect<kDialect>(x, pc->k);
   if (offset + 1 <= size) {
     a = load<1>(data + offset);
-  } else if (!load_elsewhere<kDialect, 1>(packet, offset, a)) {
-    return 0;
+  } else {
+    special = load_elsewhere<kDialect, 1>(packet, offset);
+    if (!special) return 0;
+    a = *special;
   }
   goto* kHandlers[(++pc)->code];
 ldx_msh:
   if (pc->k < size) {
     x = (data[pc->k] & 0xfU) << 2;
-  } else if (load_elsewhere<kDialect, 1>(packet, pc->k, x)) {
-    x = (x & 0xfU) << 2;
   } else {
-    return 0;
+    special = load_elsewhere<kDialect, 1>(packet, pc->k);
+    if (!special) return 0;
+    x = (*special & 0xfU) << 2;
   }
   goto* kHandlers[(++pc)->code];
 add_k:

@@ -10,9 +10,9 @@
 #include <memory>
 #include <variant>
 
-#include "translator/ebpf/encode.h"
 #include "xdp/errors.h"
 #include "xdp/verifier_log.h"
+#include "xdp/wire.h"
 
 namespace weir::xdp {
 namespace {
@@ -117,20 +117,6 @@ Result<std::vector<ebpf::Instruction>> resolve_maps(const ebpf::Program& program
   return resolved;
 }
 
-std::vector<bpf_insn> to_kernel(std::span<const ebpf::Instruction> instructions) {
-  const std::vector<ebpf::Slot> slots = ebpf::encode(instructions);
-  std::vector<bpf_insn> wire(slots.size());
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    wire[i].code = slots[i].opcode;
-    // Bit fields, whose place in the byte depends on the machine's byte order.
-    wire[i].dst_reg = slots[i].regs & 0x0f;
-    wire[i].src_reg = static_cast<std::uint8_t>(slots[i].regs >> 4) & 0x0f;
-    wire[i].off = slots[i].offset;
-    wire[i].imm = slots[i].imm;
-  }
-  return wire;
-}
-
 struct Attempt {
   Fd fd;
   int error = 0;
@@ -229,7 +215,7 @@ Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
   loaded.instructions_ = std::move(*resolved);
 
   const std::string name = kernel_name(options.name);
-  const std::vector<bpf_insn> wire = to_kernel(loaded.instructions_);
+  const std::vector<bpf_insn> wire = wire_instructions<bpf_insn>(loaded.instructions_);
   Attempt attempt = try_load(wire, type, name,
                              options.full_log ? kLogEverything | kLogStatistics : kLogStatistics,
                              options.full_log ? kTraceLogSize : kStatisticsLogSize);

@@ -38,5 +38,88 @@ TEST(Interpret, ALoadPastTheCapturedBytesEndsTheFilter) {
   EXPECT_EQ(run("ether[1] > tcp[100] or ip", packet), 0U);
 }
 
+Instruction make(int code, std::uint32_t k = 0, int jt = 0, int jf = 0) {
+  return {static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(jt),
+          static_cast<std::uint8_t>(jf), k};
+}
+
+// A loop that counts to `turns` by as many backward jumps; it is the first one unless others are
+// before it.
+std::vector<Instruction> counting_loop(std::uint32_t turns) {
+  return {make(kLd | kImm, 0xffffffff), make(kAlu | kAdd | kK, 1),
+          make(kJmp | kJeq | kK, turns, 1, 0), make(kJmp | kJa, 0U - 3)};
+}
+
+std::uint32_t run(std::vector<Instruction> code, const Packet& packet = {},
+                  Dialect dialect = Dialect::kLibpcap) {
+  return interpret(validate({std::move(code)}, dialect).value(), packet);
+}
+
+TEST(Interpret, ALoopMayTurnAsOftenAsTheBoundSays) {
+  const auto loop = [](std::uint32_t turns) {
+    std::vector<Instruction> code = counting_loop(turns);
+    code.push_back(make(kRet | kK, 1));
+    return run(code);
+  };
+  EXPECT_EQ(loop(0), 1U);
+  EXPECT_EQ(loop(kMaxBackwardJumps), 1U);
+  EXPECT_EQ(loop(kMaxBackwardJumps + 1), 0U);
+}
+
+TEST(Interpret, EveryLoopHasTheWholeBound) {
+  std::vector<Instruction> code = counting_loop(kMaxBackwardJumps);
+  const std::vector<Instruction> second = code;
+  code.insert(code.end(), second.begin(), second.end());
+  code.push_back(make(kRet | kK, 1));
+  EXPECT_EQ(run(code), 1U);
+}
+
+// Odd and even turns go back through different jumps.
+TEST(Interpret, JumpsToOneHeadAreCountedTogether) {
+  const auto loop = [](std::uint32_t turns) {
+    return run({make(kLd | kImm, 0xffffffff), make(kAlu | kAdd | kK, 1),
+                make(kJmp | kJeq | kK, turns, 3, 0), make(kJmp | kJset | kK, 1, 0, 1),
+                make(kJmp | kJa, 0U - 4), make(kJmp | kJa, 0U - 5), make(kRet | kK, 1)});
+  };
+  EXPECT_EQ(loop(kMaxBackwardJumps), 1U);
+  EXPECT_EQ(loop(kMaxBackwardJumps + 1), 0U);
+}
+
+TEST(Interpret, TheLinuxDialectReadsFromTheNetworkAndTheLinkHeader) {
+  const std::vector<Instruction> network = {make(kLd | kAbs | kB, kNetworkOffset + 9),
+                                            make(kRet | kA)};
+  const std::vector<Instruction> link = {make(kLd | kAbs | kH, kLinkOffset + 12), make(kRet | kA)};
+  const std::vector<Instruction> indirect = {make(kLdx | kImm, 14), make(kLd | kInd | kB, 0U - 2),
+                                             make(kRet | kA)};
+  Packet packet{.captured = kSegment};
+  EXPECT_EQ(run(network, packet, Dialect::kLinux), 6U);
+  EXPECT_EQ(run(link, packet, Dialect::kLinux), 0x800U);
+  EXPECT_EQ(run(indirect, packet, Dialect::kLinux), 8U);
+  for (const auto& code : {network, link, indirect}) {
+    EXPECT_EQ(run(code, packet, Dialect::kLibpcap), 0U);
+  }
+  packet.network_offset = 14 + 3;
+  EXPECT_EQ(run(network, packet, Dialect::kLinux), 0xc0U);
+  packet.network_offset = 0xffffffff;
+  EXPECT_EQ(run(network, packet, Dialect::kLinux), 0U);
+}
+
+TEST(Interpret, ExtensionsComeFromThePacket) {
+  const std::vector<Instruction> code = {make(kLd | kAbs | kW, kAncillaryOffset + 20),
+                                         make(kRet | kA)};
+  Ancillary ancillary;
+  EXPECT_EQ(run(code, {.captured = kSegment}), 0U);
+  EXPECT_EQ(run(code, {.captured = kSegment, .ancillary = &ancillary}), 0U);
+  ancillary.set(Extension::kMark, 42);
+  EXPECT_EQ(run(code, {.captured = kSegment, .ancillary = &ancillary}), 42U);
+}
+
+TEST(Interpret, ShiftsByXFollowTheDialect) {
+  const std::vector<Instruction> code = {make(kLd | kImm, 3), make(kLdx | kImm, 33),
+                                         make(kAlu | kLsh | kX), make(kRet | kA)};
+  EXPECT_EQ(run(code, {}, Dialect::kLinux), 6U);
+  EXPECT_EQ(run(code, {}, Dialect::kLibpcap), 0U);
+}
+
 }  // namespace
 }  // namespace weir::cbpf

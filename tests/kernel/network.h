@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cbpf/base/bytes.h"
@@ -18,6 +19,9 @@ namespace weir::testing {
 std::string run(const std::string& command);
 // The same, any exit status.
 std::string run_any(const std::string& command);
+
+// Commands of iproute2's `ip`, one after the other in one process; a test failure if one fails.
+void ip(const std::vector<std::string>& commands);
 
 // Moves the calling thread (and what it starts) into a fresh network namespace, quiet (no IPv6)
 // and with `lo` up, and back at the end of its life.
@@ -48,10 +52,26 @@ class VethPair {
   std::string name_;
 };
 
+// A bridge between interfaces that are up: what comes in on one port goes out on the others. Packet
+// sockets tap an interface before tc ingress and generic XDP; what those let through shows behind a
+// bridge.
+class Bridge {
+ public:
+  Bridge(const std::string& name, const std::vector<std::string>& ports);
+  ~Bridge();
+  Bridge(const Bridge&) = delete;
+  Bridge& operator=(const Bridge&) = delete;
+
+ private:
+  std::string name_;
+};
+
 // An AF_PACKET socket on one interface, of whole frames.
 class PacketSocket {
  public:
   explicit PacketSocket(const std::string& interface);
+  // One that is bound already.
+  explicit PacketSocket(Fd socket) : fd_(std::move(socket)) {}
   int fd() const { return fd_.get(); }
   void send(Bytes frame) const;
   // The next frame the interface received (not one it sent), or nothing within the time.
@@ -61,8 +81,8 @@ class PacketSocket {
   Fd fd_;
 };
 
-// An Ethernet frame of `length` bytes (at least 14), from and to the addresses of a VethPair; each
-// byte of the payload is `fill`.
+// An Ethernet frame of `length` bytes (at least 14) from a VethPair's first address to nobody's (so
+// that a bridge passes it on); each byte of the payload is `fill`.
 std::vector<std::uint8_t> frame(std::uint16_t ether_type, std::size_t length = 60,
                                 std::uint8_t fill = 0);
 

@@ -11,6 +11,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/instruction.h"
 #include "translator/ebpf/instruction.h"
+#include "translator/ebpf/user_context.h"
 
 namespace weir::lower {
 
@@ -66,14 +67,7 @@ struct Target {
 };
 
 // The context of the `user` target: what weir's own VM and JIT hand to a program.
-struct UserContext {
-  std::uint64_t data = 0;      // Address of the first captured byte.
-  std::uint64_t data_end = 0;  // Address behind the last.
-  std::uint32_t length = 0;    // Wire length.
-  std::uint32_t reserved = 0;
-  std::array<std::uint32_t, 16> ancillary{};  // By extension number / 4.
-};
-static_assert(sizeof(UserContext) == 88);
+using ebpf::UserContext;
 
 const Target& target(TargetId id);
 

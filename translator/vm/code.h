@@ -1,0 +1,134 @@
+// The form a program is run in: one Op an instruction, with the address of the code that does it.
+// Between load.cpp, which makes it, and execute.cpp, which runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "translator/vm/machine.h"
+
+namespace weir::vm {
+
+// What some operations keep in place of a value; set as a whole, so without defaults.
+struct JumpPart {
+  std::int32_t imm;
+  std::int32_t target;  // In Ops from this one.
+};
+struct AtomicPart {
+  ebpf::AtomicOp op;
+  bool fetch;
+  std::uint8_t bytes;
+};
+struct PacketPart {
+  std::uint32_t offset;
+  std::uint8_t bytes;
+  bool indirect;
+};
+
+// One instruction ready to run. What `value` holds depends on the operation: the immediate extended
+// to 64 bits, the offset of a load or of a store of a register; jumps and others have their own
+// part.
+struct Op {
+  const void* handler = nullptr;  // A label of execute().
+  union {
+    std::uint64_t value = 0;
+    JumpPart jump;
+    AtomicPart atomic;
+    PacketPart packet;
+    const Helper* helper;
+  };
+  std::uint8_t dst = 0;
+  std::uint8_t src = 0;
+  std::int16_t offset = 0;
+  std::uint32_t index = 0;  // Of the instruction it comes from.
+};
+static_assert(sizeof(Op) == 24);
+
+// Numbers of the handlers. Those of a family follow one another as the functions below count.
+namespace handler {
+inline constexpr std::size_t kAlu = 0;  // 18 operations: 32 bits imm, reg, 64 bits imm, reg.
+inline constexpr std::size_t kJump = kAlu + 18 * 4;  // 12 conditions likewise.
+// 4 widths: checked unsigned, checked signed, proven unsigned, proven signed.
+inline constexpr std::size_t kLoad = kJump + 12 * 4;
+// 4 widths: checked imm, checked reg, proven imm, proven reg.
+inline constexpr std::size_t kStore = kLoad + 4 * 4;
+// 16, 32, 64 bits: cut, swapped.
+inline constexpr std::size_t kEndian = kStore + 4 * 4;
+inline constexpr std::size_t kImm64 = kEndian + 3 * 2;
+inline constexpr std::size_t kAtomic = kImm64 + 1;
+inline constexpr std::size_t kPacket = kAtomic + 1;
+inline constexpr std::size_t kCallHelper = kPacket + 1;
+inline constexpr std::size_t kCallLocal = kCallHelper + 1;
+inline constexpr std::size_t kReturn = kCallLocal + 1;  // An exit where there are local calls.
+inline constexpr std::size_t kExit = kReturn + 1;
+inline constexpr std::size_t kBack = kExit + 1;  // The way of a backward jump, with its charge.
+inline constexpr std::size_t kCount = kBack + 1;
+
+constexpr std::size_t alu(ebpf::AluOp op, bool is64, bool reg) {
+  return kAlu + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);
+}
+constexpr std::size_t jump(ebpf::JumpOp op, bool is64, bool reg) {
+  return kJump + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);
+}
+constexpr std::size_t width_index(ebpf::Width width) {
+  return width == ebpf::Width::kB   ? 0
+         : width == ebpf::Width::kH ? 1
+         : width == ebpf::Width::kW ? 2
+                                    : 3;
+}
+constexpr std::size_t load(ebpf::Width width, bool sign_extend, bool proven) {
+  return kLoad + width_index(width) * 4 + (proven ? 2 : 0) + (sign_extend ? 1 : 0);
+}
+constexpr std::size_t store(ebpf::Width width, bool reg, bool proven) {
+  return kStore + width_index(width) * 4 + (proven ? 2 : 0) + (reg ? 1 : 0);
+}
+}  // namespace handler
+
+inline constexpr std::size_t kFrameBytes = 512;
+inline constexpr std::size_t kFrames = 8;
+
+// Everything a Machine keeps.
+struct Code {
+  std::vector<Op> ops;               // Every access checked.
+  std::vector<Op> packet_ops;        // The same for packets, with what is proven unchecked.
+  std::size_t checked_accesses = 0;  // In packet_ops.
+  std::vector<Helper> helpers;
+  std::vector<std::vector<std::uint8_t>> data;  // Of each map.
+  std::vector<Region> regions;                  // The same as regions.
+  std::uint64_t budget = kDefaultBudget;
+  std::size_t stack_bytes = 0;  // Of the first frame, from the top: what the program can touch.
+  std::vector<ebpf::Instruction> instructions;  // By index, for messages.
+};
+
+enum class FaultKind : std::uint8_t { kNone, kOutside, kReadOnly, kUnaligned, kDepth, kBudget };
+
+struct Fault {
+  FaultKind kind = FaultKind::kNone;
+  std::uint32_t instruction = 0;
+  std::uint64_t address = 0;
+  std::size_t packet = 0;  // Of a batch.
+};
+
+// One run, or one batch of packets.
+struct Job {
+  std::uint64_t r1 = 0;
+  std::uint64_t r2 = 0;
+  Region main;                           // Looked at first: the packet, or the first region.
+  std::span<const Region> regions;       // The others the caller gives.
+  Bytes packet;                          // For the legacy loads.
+  ebpf::UserContext* context = nullptr;  // Of a batch; r1 points to it.
+  std::span<const UserPacket> packets;   // Of a batch; empty: a single run.
+  std::uint32_t* verdicts = nullptr;
+  std::uint64_t r0 = 0;  // Of a single run.
+  Fault fault;
+};
+
+// Runs a job from the first of `ops`; false when it ended with job.fault.
+bool execute(const Code& code, const Op* ops, Job& job);
+
+// The labels of execute(), by their number in `handler`; null where an operation has no such form.
+std::span<const void* const> handlers();
+
+}  // namespace weir::vm

@@ -1,0 +1,412 @@
+// The inner loop. Each operation ends by jumping to the code of the next (threaded dispatch, Bell
+// 1973), so that the processor predicts the successor of each by itself. Labels as values are an
+// extension of GCC and Clang; this file alone uses it.
+//
+// The table has the labels in the order in which code.h numbers them; tests/translator/vm runs
+// every one of them against the standard. Price: about 1 ns an operation; a checked access costs
+// two compares.
+#include <cstring>
+#include <type_traits>
+
+#include "translator/vm/code.h"
+#include "translator/vm/memory.h"
+
+#pragma GCC diagnostic ignored "-Wpedantic"
+
+namespace weir::vm {
+namespace {
+
+std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+std::uint64_t wide(std::int32_t value) { return static_cast<std::uint64_t>(std::int64_t{value}); }
+std::int32_t as_signed(std::uint32_t value) { return static_cast<std::int32_t>(value); }
+std::int64_t as_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// RFC 9669 section 4.1: x / 0 = 0 and x % 0 = x; the most negative number divided by -1 is itself,
+// and leaves 0.
+template <typename T>
+T quotient(T a, T b) {
+  return b != 0 ? a / b : 0;
+}
+template <typename T>
+T remainder(T a, T b) {
+  return b != 0 ? a % b : a;
+}
+template <typename T>
+T signed_quotient(T a, T b) {
+  if (b == static_cast<T>(-1)) {
+    return static_cast<T>(0 - a);
+  }
+  return b != 0 ? static_cast<T>(as_signed(a) / as_signed(b)) : 0;
+}
+template <typename T>
+T signed_remainder(T a, T b) {
+  if (b == static_cast<T>(-1)) {
+    return 0;
+  }
+  return b != 0 ? static_cast<T>(as_signed(a) % as_signed(b)) : a;
+}
+template <typename T>
+T shift_signed(T a, T b) {
+  return static_cast<T>(as_signed(a) >> (b & (8 * sizeof(T) - 1)));
+}
+
+// The low bits of a value as a signed number of type T, in 64 bits.
+template <typename T>
+std::uint64_t extend(std::uint64_t value) {
+  return static_cast<std::uint64_t>(std::int64_t{static_cast<T>(value)});
+}
+
+// The bytes at an address that was checked or proven; not aligned.
+template <typename T>
+std::uint64_t load(std::uint64_t at) {
+  T value;
+  std::memcpy(&value, reinterpret_cast<const void *>(at), sizeof(T));
+  return static_cast<std::uint64_t>(value);
+}
+template <typename T>
+void store(std::uint64_t at, std::uint64_t value) {
+  const T part = static_cast<T>(value);
+  std::memcpy(reinterpret_cast<void *>(at), &part, sizeof(T));
+}
+
+// What a local call keeps for its caller.
+struct Caller {
+  const Op *next;  // No defaults: a run must not pay for frames it does not use.
+  std::array<std::uint64_t, 4> saved;  // r6 to r9.
+};
+
+std::uint64_t stored_bytes(const Code &code, const Op &op) {
+  const auto *store = std::get_if<ebpf::Store>(&code.instructions[op.index]);
+  return store != nullptr ? static_cast<std::uint64_t>(store->width) : 0;
+}
+
+constexpr std::size_t kPrefetchAhead = 16;
+
+// Runs `job`; or, when `labels` is given, only says where the code of each operation is.
+bool interpret(const Code *code, const Op *first, Job *job, const void *const **labels) {
+  // clang-format off
+  static const void* const kLabels[handler::kCount] = {
+      // kAlu
+      &&add32_imm, &&add32_reg, &&add64_imm, &&add64_reg, &&sub32_imm, &&sub32_reg, &&sub64_imm,
+      &&sub64_reg, &&mul32_imm, &&mul32_reg, &&mul64_imm, &&mul64_reg, &&div32_imm, &&div32_reg,
+      &&div64_imm, &&div64_reg, &&sdiv32_imm, &&sdiv32_reg, &&sdiv64_imm, &&sdiv64_reg, &&or32_imm,
+      &&or32_reg, &&or64_imm, &&or64_reg, &&and32_imm, &&and32_reg, &&and64_imm, &&and64_reg,
+      &&lsh32_imm, &&lsh32_reg, &&lsh64_imm, &&lsh64_reg, &&rsh32_imm, &&rsh32_reg, &&rsh64_imm,
+      &&rsh64_reg, &&neg32_imm, nullptr, &&neg64_imm, nullptr, &&mod32_imm, &&mod32_reg,
+      &&mod64_imm, &&mod64_reg, &&smod32_imm, &&smod32_reg, &&smod64_imm, &&smod64_reg,
+      &&xor32_imm, &&xor32_reg, &&xor64_imm, &&xor64_reg, &&mov32_imm, &&mov32_reg, &&mov64_imm,
+      &&mov64_reg, nullptr, &&movsx8_to32, nullptr, &&movsx8_to64, nullptr, &&movsx16_to32,
+      nullptr, &&movsx16_to64, nullptr, nullptr, nullptr, &&movsx32_to64, &&arsh32_imm,
+      &&arsh32_reg, &&arsh64_imm, &&arsh64_reg,
+      // kJump
+      &&ja, &&ja, &&ja, &&ja, &&jeq32_imm, &&jeq32_reg, &&jeq64_imm, &&jeq64_reg, &&jgt32_imm,
+      &&jgt32_reg, &&jgt64_imm, &&jgt64_reg, &&jge32_imm, &&jge32_reg, &&jge64_imm, &&jge64_reg,
+      &&jset32_imm, &&jset32_reg, &&jset64_imm, &&jset64_reg, &&jne32_imm, &&jne32_reg,
+      &&jne64_imm, &&jne64_reg, &&jsgt32_imm, &&jsgt32_reg, &&jsgt64_imm, &&jsgt64_reg,
+      &&jsge32_imm, &&jsge32_reg, &&jsge64_imm, &&jsge64_reg, &&jlt32_imm, &&jlt32_reg,
+      &&jlt64_imm, &&jlt64_reg, &&jle32_imm, &&jle32_reg, &&jle64_imm, &&jle64_reg, &&jslt32_imm,
+      &&jslt32_reg, &&jslt64_imm, &&jslt64_reg, &&jsle32_imm, &&jsle32_reg, &&jsle64_imm,
+      &&jsle64_reg,
+      // kLoad
+      &&load8, &&load8_sx, &&load8_proven, &&load8_sx_proven, &&load16, &&load16_sx,
+      &&load16_proven, &&load16_sx_proven, &&load32, &&load32_sx, &&load32_proven,
+      &&load32_sx_proven, &&load64, nullptr, &&load64_proven, nullptr,
+      // kStore
+      &&store8_imm, &&store8_reg, &&store8_imm_proven, &&store8_reg_proven, &&store16_imm,
+      &&store16_reg, &&store16_imm_proven, &&store16_reg_proven, &&store32_imm, &&store32_reg,
+      &&store32_imm_proven, &&store32_reg_proven, &&store64_imm, &&store64_reg,
+      &&store64_imm_proven, &&store64_reg_proven,
+      // kEndian
+      &&cut16, &&swap16, &&cut32, &&swap32, &&cut64, &&swap64,
+      // the rest
+      &&imm64, &&atomic, &&packet, &&call_helper, &&call_local, &&return_, &&exit, &&back,
+  };
+  // clang-format on
+  if (labels != nullptr) {
+    *labels = kLabels;
+    return true;
+  }
+
+  alignas(16) std::array<std::uint8_t, kFrameBytes * kFrames> stack;
+  std::array<Caller, kFrames - 1> callers;
+  const std::uint64_t stack_top = reinterpret_cast<std::uint64_t>(stack.data()) + stack.size();
+  Memory memory{.main = job->main,
+                .stack_bottom = stack_top,
+                .stack_top = stack_top,
+                .given = job->regions,
+                .data = code->regions};
+  std::array<std::uint64_t, 11> r;
+  std::size_t depth = 0;
+  std::uint64_t budget = 0;
+  std::uint64_t at = 0;
+  std::size_t number = 0;  // Of the packet in a batch.
+  const Op *op = nullptr;
+  FaultKind fault = FaultKind::kNone;
+
+begin:
+  r.fill(0);
+  r[1] = job->r1;
+  r[2] = job->r2;
+  if (!job->packets.empty()) {
+    const UserPacket &packet = job->packets[number];
+    job->context->data = reinterpret_cast<std::uint64_t>(packet.data);
+    job->context->data_end = job->context->data + packet.captured;
+    job->context->length = packet.length;
+    memory.main = {.address = job->context->data, .size = packet.captured};
+    if (number + kPrefetchAhead < job->packets.size()) {
+      const std::uint8_t *ahead = job->packets[number + kPrefetchAhead].data;
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + 64);
+    }
+  }
+  r[10] = stack_top;
+  memory.stack_bottom = stack_top - code->stack_bytes;
+  std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+  budget = code->budget;
+  op = first;
+  goto * op->handler;
+
+// clang-format off
+  add32_imm: r[op->dst] = low(r[op->dst] + op->value); goto *(++op)->handler;
+  add32_reg: r[op->dst] = low(r[op->dst] + r[op->src]); goto *(++op)->handler;
+  add64_imm: r[op->dst] += op->value; goto *(++op)->handler;
+  add64_reg: r[op->dst] += r[op->src]; goto *(++op)->handler;
+  sub32_imm: r[op->dst] = low(r[op->dst] - op->value); goto *(++op)->handler;
+  sub32_reg: r[op->dst] = low(r[op->dst] - r[op->src]); goto *(++op)->handler;
+  sub64_imm: r[op->dst] -= op->value; goto *(++op)->handler;
+  sub64_reg: r[op->dst] -= r[op->src]; goto *(++op)->handler;
+  mul32_imm: r[op->dst] = low(r[op->dst] * op->value); goto *(++op)->handler;
+  mul32_reg: r[op->dst] = low(r[op->dst] * r[op->src]); goto *(++op)->handler;
+  mul64_imm: r[op->dst] *= op->value; goto *(++op)->handler;
+  mul64_reg: r[op->dst] *= r[op->src]; goto *(++op)->handler;
+  div32_imm: r[op->dst] = quotient(low(r[op->dst]), low(op->value)); goto *(++op)->handler;
+  div32_reg: r[op->dst] = quotient(low(r[op->dst]), low(r[op->src])); goto *(++op)->handler;
+  div64_imm: r[op->dst] = quotient(r[op->dst], op->value); goto *(++op)->handler;
+  div64_reg: r[op->dst] = quotient(r[op->dst], r[op->src]); goto *(++op)->handler;
+  sdiv32_imm: r[op->dst] = signed_quotient(low(r[op->dst]), low(op->value)); goto *(++op)->handler;
+  sdiv32_reg: r[op->dst] = signed_quotient(low(r[op->dst]), low(r[op->src])); goto *(++op)->handler;
+  sdiv64_imm: r[op->dst] = signed_quotient(r[op->dst], op->value); goto *(++op)->handler;
+  sdiv64_reg: r[op->dst] = signed_quotient(r[op->dst], r[op->src]); goto *(++op)->handler;
+  or32_imm: r[op->dst] = low(r[op->dst] | op->value); goto *(++op)->handler;
+  or32_reg: r[op->dst] = low(r[op->dst] | r[op->src]); goto *(++op)->handler;
+  or64_imm: r[op->dst] |= op->value; goto *(++op)->handler;
+  or64_reg: r[op->dst] |= r[op->src]; goto *(++op)->handler;
+  and32_imm: r[op->dst] = low(r[op->dst] & op->value); goto *(++op)->handler;
+  and32_reg: r[op->dst] = low(r[op->dst] & r[op->src]); goto *(++op)->handler;
+  and64_imm: r[op->dst] &= op->value; goto *(++op)->handler;
+  and64_reg: r[op->dst] &= r[op->src]; goto *(++op)->handler;
+  lsh32_imm: r[op->dst] = low(r[op->dst] << (op->value & 31)); goto *(++op)->handler;
+  lsh32_reg: r[op->dst] = low(r[op->dst] << (r[op->src] & 31)); goto *(++op)->handler;
+  lsh64_imm: r[op->dst] <<= op->value & 63; goto *(++op)->handler;
+  lsh64_reg: r[op->dst] <<= r[op->src] & 63; goto *(++op)->handler;
+  rsh32_imm: r[op->dst] = low(r[op->dst]) >> (op->value & 31); goto *(++op)->handler;
+  rsh32_reg: r[op->dst] = low(r[op->dst]) >> (r[op->src] & 31); goto *(++op)->handler;
+  rsh64_imm: r[op->dst] >>= op->value & 63; goto *(++op)->handler;
+  rsh64_reg: r[op->dst] >>= r[op->src] & 63; goto *(++op)->handler;
+  neg32_imm: r[op->dst] = low(0 - r[op->dst]); goto *(++op)->handler;
+  neg64_imm: r[op->dst] = 0 - r[op->dst]; goto *(++op)->handler;
+  mod32_imm: r[op->dst] = remainder(low(r[op->dst]), low(op->value)); goto *(++op)->handler;
+  mod32_reg: r[op->dst] = remainder(low(r[op->dst]), low(r[op->src])); goto *(++op)->handler;
+  mod64_imm: r[op->dst] = remainder(r[op->dst], op->value); goto *(++op)->handler;
+  mod64_reg: r[op->dst] = remainder(r[op->dst], r[op->src]); goto *(++op)->handler;
+  smod32_imm: r[op->dst] = signed_remainder(low(r[op->dst]), low(op->value)); goto *(++op)->handler;
+  smod32_reg: r[op->dst] = signed_remainder(low(r[op->dst]), low(r[op->src])); goto *(++op)->handler;
+  smod64_imm: r[op->dst] = signed_remainder(r[op->dst], op->value); goto *(++op)->handler;
+  smod64_reg: r[op->dst] = signed_remainder(r[op->dst], r[op->src]); goto *(++op)->handler;
+  xor32_imm: r[op->dst] = low(r[op->dst] ^ op->value); goto *(++op)->handler;
+  xor32_reg: r[op->dst] = low(r[op->dst] ^ r[op->src]); goto *(++op)->handler;
+  xor64_imm: r[op->dst] ^= op->value; goto *(++op)->handler;
+  xor64_reg: r[op->dst] ^= r[op->src]; goto *(++op)->handler;
+  mov32_imm: r[op->dst] = low(op->value); goto *(++op)->handler;
+  mov32_reg: r[op->dst] = low(r[op->src]); goto *(++op)->handler;
+  mov64_imm: r[op->dst] = op->value; goto *(++op)->handler;
+  mov64_reg: r[op->dst] = r[op->src]; goto *(++op)->handler;
+  movsx8_to32: r[op->dst] = low(extend<std::int8_t>(r[op->src])); goto *(++op)->handler;
+  movsx8_to64: r[op->dst] = extend<std::int8_t>(r[op->src]); goto *(++op)->handler;
+  movsx16_to32: r[op->dst] = low(extend<std::int16_t>(r[op->src])); goto *(++op)->handler;
+  movsx16_to64: r[op->dst] = extend<std::int16_t>(r[op->src]); goto *(++op)->handler;
+  movsx32_to64: r[op->dst] = extend<std::int32_t>(r[op->src]); goto *(++op)->handler;
+  arsh32_imm: r[op->dst] = shift_signed(low(r[op->dst]), low(op->value)); goto *(++op)->handler;
+  arsh32_reg: r[op->dst] = shift_signed(low(r[op->dst]), low(r[op->src])); goto *(++op)->handler;
+  arsh64_imm: r[op->dst] = shift_signed(r[op->dst], op->value); goto *(++op)->handler;
+  arsh64_reg: r[op->dst] = shift_signed(r[op->dst], r[op->src]); goto *(++op)->handler;
+
+  ja: op += op->jump.target; goto *op->handler;
+  jeq32_imm: if (low(r[op->dst]) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jeq32_reg: if (low(r[op->dst]) == low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jeq64_imm: if (r[op->dst] == wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jeq64_reg: if (r[op->dst] == r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jgt32_imm: if (low(r[op->dst]) > static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jgt32_reg: if (low(r[op->dst]) > low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jgt64_imm: if (r[op->dst] > wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jgt64_reg: if (r[op->dst] > r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jge32_imm: if (low(r[op->dst]) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jge32_reg: if (low(r[op->dst]) >= low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jge64_imm: if (r[op->dst] >= wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jge64_reg: if (r[op->dst] >= r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jset32_imm: if ((low(r[op->dst]) & static_cast<std::uint32_t>(op->jump.imm)) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jset32_reg: if ((low(r[op->dst]) & low(r[op->src])) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jset64_imm: if ((r[op->dst] & wide(op->jump.imm)) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jset64_reg: if ((r[op->dst] & r[op->src]) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jne32_imm: if (low(r[op->dst]) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jne32_reg: if (low(r[op->dst]) != low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jne64_imm: if (r[op->dst] != wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jne64_reg: if (r[op->dst] != r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsgt32_imm: if (as_signed(low(r[op->dst])) > op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsgt32_reg: if (as_signed(low(r[op->dst])) > as_signed(low(r[op->src]))) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsgt64_imm: if (as_signed(r[op->dst]) > op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsgt64_reg: if (as_signed(r[op->dst]) > as_signed(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsge32_imm: if (as_signed(low(r[op->dst])) >= op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsge32_reg: if (as_signed(low(r[op->dst])) >= as_signed(low(r[op->src]))) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsge64_imm: if (as_signed(r[op->dst]) >= op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsge64_reg: if (as_signed(r[op->dst]) >= as_signed(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jlt32_imm: if (low(r[op->dst]) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jlt32_reg: if (low(r[op->dst]) < low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jlt64_imm: if (r[op->dst] < wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jlt64_reg: if (r[op->dst] < r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jle32_imm: if (low(r[op->dst]) <= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jle32_reg: if (low(r[op->dst]) <= low(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jle64_imm: if (r[op->dst] <= wide(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jle64_reg: if (r[op->dst] <= r[op->src]) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jslt32_imm: if (as_signed(low(r[op->dst])) < op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jslt32_reg: if (as_signed(low(r[op->dst])) < as_signed(low(r[op->src]))) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jslt64_imm: if (as_signed(r[op->dst]) < op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jslt64_reg: if (as_signed(r[op->dst]) < as_signed(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsle32_imm: if (as_signed(low(r[op->dst])) <= op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsle32_reg: if (as_signed(low(r[op->dst])) <= as_signed(low(r[op->src]))) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsle64_imm: if (as_signed(r[op->dst]) <= op->jump.imm) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  jsle64_reg: if (as_signed(r[op->dst]) <= as_signed(r[op->src])) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+
+  load8: at = r[op->src] + op->value; if (!memory.readable(at, 1)) goto outside; r[op->dst] = load<std::uint8_t>(at); goto *(++op)->handler;
+  load8_sx: at = r[op->src] + op->value; if (!memory.readable(at, 1)) goto outside; r[op->dst] = load<std::int8_t>(at); goto *(++op)->handler;
+  load8_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint8_t>(at); goto *(++op)->handler;
+  load8_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int8_t>(at); goto *(++op)->handler;
+  load16: at = r[op->src] + op->value; if (!memory.readable(at, 2)) goto outside; r[op->dst] = load<std::uint16_t>(at); goto *(++op)->handler;
+  load16_sx: at = r[op->src] + op->value; if (!memory.readable(at, 2)) goto outside; r[op->dst] = load<std::int16_t>(at); goto *(++op)->handler;
+  load16_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint16_t>(at); goto *(++op)->handler;
+  load16_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int16_t>(at); goto *(++op)->handler;
+  load32: at = r[op->src] + op->value; if (!memory.readable(at, 4)) goto outside; r[op->dst] = load<std::uint32_t>(at); goto *(++op)->handler;
+  load32_sx: at = r[op->src] + op->value; if (!memory.readable(at, 4)) goto outside; r[op->dst] = load<std::int32_t>(at); goto *(++op)->handler;
+  load32_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint32_t>(at); goto *(++op)->handler;
+  load32_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int32_t>(at); goto *(++op)->handler;
+  load64: at = r[op->src] + op->value; if (!memory.readable(at, 8)) goto outside; r[op->dst] = load<std::uint64_t>(at); goto *(++op)->handler;
+  load64_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint64_t>(at); goto *(++op)->handler;
+
+  store8_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 1)) goto unwritable; store<std::uint8_t>(at, op->value); goto *(++op)->handler;
+  store8_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 1)) goto unwritable; store<std::uint8_t>(at, r[op->src]); goto *(++op)->handler;
+  store8_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint8_t>(at, op->value); goto *(++op)->handler;
+  store8_reg_proven: at = r[op->dst] + op->value; store<std::uint8_t>(at, r[op->src]); goto *(++op)->handler;
+  store16_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 2)) goto unwritable; store<std::uint16_t>(at, op->value); goto *(++op)->handler;
+  store16_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 2)) goto unwritable; store<std::uint16_t>(at, r[op->src]); goto *(++op)->handler;
+  store16_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint16_t>(at, op->value); goto *(++op)->handler;
+  store16_reg_proven: at = r[op->dst] + op->value; store<std::uint16_t>(at, r[op->src]); goto *(++op)->handler;
+  store32_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 4)) goto unwritable; store<std::uint32_t>(at, op->value); goto *(++op)->handler;
+  store32_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 4)) goto unwritable; store<std::uint32_t>(at, r[op->src]); goto *(++op)->handler;
+  store32_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint32_t>(at, op->value); goto *(++op)->handler;
+  store32_reg_proven: at = r[op->dst] + op->value; store<std::uint32_t>(at, r[op->src]); goto *(++op)->handler;
+  store64_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 8)) goto unwritable; store<std::uint64_t>(at, op->value); goto *(++op)->handler;
+  store64_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 8)) goto unwritable; store<std::uint64_t>(at, r[op->src]); goto *(++op)->handler;
+  store64_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint64_t>(at, op->value); goto *(++op)->handler;
+  store64_reg_proven: at = r[op->dst] + op->value; store<std::uint64_t>(at, r[op->src]); goto *(++op)->handler;
+
+  cut16: r[op->dst] = static_cast<std::uint16_t>(r[op->dst]); goto *(++op)->handler;
+  cut32: r[op->dst] = low(r[op->dst]); goto *(++op)->handler;
+  cut64: goto *(++op)->handler;
+  swap16: r[op->dst] = __builtin_bswap16(static_cast<std::uint16_t>(r[op->dst])); goto *(++op)->handler;
+  swap32: r[op->dst] = __builtin_bswap32(low(r[op->dst])); goto *(++op)->handler;
+  swap64: r[op->dst] = __builtin_bswap64(r[op->dst]); goto *(++op)->handler;
+  // clang-format on
+
+imm64:
+  r[op->dst] = op->value;
+  goto *(++op)->handler;
+
+atomic:
+  at = r[op->dst] + wide(op->offset);
+  fault = run_atomic(memory, *op, at, r.data());
+  if (fault != FaultKind::kNone) goto faulted;
+  goto *(++op)->handler;
+
+packet:
+  if (!load_packet(job->packet, *op, r.data())) {
+    r[0] = 0;
+    goto exit;
+  }
+  goto *(++op)->handler;
+
+call_helper:
+  r[0] = op->helper->function(op->helper->user, r[1], r[2], r[3], r[4], r[5]);
+  goto *(++op)->handler;
+
+call_local:
+  if (depth == callers.size()) {
+    fault = FaultKind::kDepth;
+    goto faulted;
+  }
+  if (budget < code->ops.size()) goto exhausted;
+  budget -= code->ops.size();
+  callers[depth] = {.next = op + 1, .saved = {r[6], r[7], r[8], r[9]}};
+  ++depth;
+  r[10] -= kFrameBytes;
+  memory.stack_bottom = r[10] - kFrameBytes;
+  std::memset(reinterpret_cast<void *>(memory.stack_bottom), 0, kFrameBytes);
+  op += op->jump.target;
+  goto * op->handler;
+
+return_:
+  if (depth == 0) goto exit;
+  --depth;
+  r[6] = callers[depth].saved[0];
+  r[7] = callers[depth].saved[1];
+  r[8] = callers[depth].saved[2];
+  r[9] = callers[depth].saved[3];
+  memory.stack_bottom = r[10];
+  r[10] += kFrameBytes;
+  op = callers[depth].next;
+  goto * op->handler;
+
+back:  // op->jump.imm is how far back this goes.
+  if (budget < static_cast<std::uint32_t>(op->jump.imm)) goto exhausted;
+  budget -= static_cast<std::uint32_t>(op->jump.imm);
+  op += op->jump.target;
+  goto * op->handler;
+
+exit:
+  if (job->packets.empty()) {
+    job->r0 = r[0];
+    return true;
+  }
+  job->verdicts[number] = low(r[0]);
+  if (++number == job->packets.size()) {
+    return true;
+  }
+  depth = 0;
+  goto begin;
+
+outside:
+  fault = FaultKind::kOutside;
+  goto faulted;
+unwritable:
+  fault =
+      memory.readable(at, stored_bytes(*code, *op)) ? FaultKind::kReadOnly : FaultKind::kOutside;
+  goto faulted;
+exhausted:
+  fault = FaultKind::kBudget;
+faulted:
+  job->fault = {.kind = fault, .instruction = op->index, .address = at, .packet = number};
+  return false;
+}
+
+}  // namespace
+
+bool execute(const Code &code, const Op *ops, Job &job) {
+  return interpret(&code, ops, &job, nullptr);
+}
+
+std::span<const void *const> handlers() {
+  const void *const *labels = nullptr;
+  interpret(nullptr, nullptr, nullptr, &labels);
+  return {labels, handler::kCount};
+}
+
+}  // namespace weir::vm

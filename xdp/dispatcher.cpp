@@ -1,0 +1,181 @@
+#include "xdp/dispatcher.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <xdp/libxdp.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+
+#include "xdp/errors.h"
+#include "xdp/stub_object.h"
+#include "xdp/wire.h"
+
+namespace weir::xdp {
+namespace {
+
+struct CloseObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+struct CloseProgram {
+  void operator()(xdp_program* program) const { xdp_program__close(program); }
+};
+struct CloseMultiprog {
+  void operator()(xdp_multiprog* programs) const { xdp_multiprog__close(programs); }
+};
+using Object = std::unique_ptr<bpf_object, CloseObject>;
+using Program = std::unique_ptr<xdp_program, CloseProgram>;
+using Multiprog = std::unique_ptr<xdp_multiprog, CloseMultiprog>;
+
+// Both libraries give an error in place of a pointer.
+template <typename Pointer>
+int error_of(const Pointer& pointer) {
+  return static_cast<int>(-libxdp_get_error(pointer.get()));
+}
+
+xdp_attach_mode mode_of(XdpMode mode) {
+  return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+}
+
+bool is_bpffs(const char* path) {
+  struct statfs filesystem {};
+  return statfs(path, &filesystem) == 0 &&
+         static_cast<std::uint64_t>(filesystem.f_type) == BPF_FS_MAGIC;
+}
+
+tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
+  if (number == EPERM) {
+    return tl::make_unexpected(missing_privilege(what));
+  }
+  if (number == ENOENT) {
+    return fail(ErrorCode::kUnsupported, "libxdp's dispatcher (xdp-dispatcher.o) is not installed");
+  }
+  Error error = system_error(what, number);
+  if (number == EBUSY || number == EEXIST) {
+    error.code = ErrorCode::kBusy;
+  }
+  return tl::make_unexpected(std::move(error));
+}
+
+// The dispatcher of the interface; empty when something else or nothing stands there. Owns.
+Multiprog dispatcher_of(std::uint32_t interface) {
+  Multiprog programs(xdp_multiprog__get_from_ifindex(static_cast<int>(interface)));
+  if (error_of(programs) != 0) {
+    static_cast<void>(programs.release());
+    return nullptr;
+  }
+  if (programs != nullptr && xdp_multiprog__is_legacy(programs.get())) {
+    return nullptr;
+  }
+  return programs;
+}
+
+// The object of the stub, with the real instructions in it.
+Result<Object> object_of(const LoadedProgram& program) {
+  const std::string& name = program.info().name;
+  const auto elf = stub_object(name);
+  if (!elf) {
+    return tl::make_unexpected(elf.error());
+  }
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.object_name = name.c_str();
+  Object object(bpf_object__open_mem(elf->data(), elf->size(), &options));
+  if (object == nullptr) {
+    return dispatcher_error("opening the stub of a program", errno);
+  }
+  std::vector<bpf_insn> wire = wire_instructions<bpf_insn>(program.instructions());
+  bpf_program* stub = bpf_object__next_program(object.get(), nullptr);
+  const int error = bpf_program__set_insns(stub, wire.data(), wire.size());
+  if (error != 0) {
+    return dispatcher_error("giving the stub its instructions", -error);
+  }
+  return object;
+}
+
+}  // namespace
+
+std::string why_no_dispatcher() {
+  silence_libbpf();
+  if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, nullptr) != 1) {
+    return "the kernel has no program extensions (BPF_PROG_TYPE_EXT)";
+  }
+  // libxdp keeps the parts of a dispatcher there.
+  const char* elsewhere = std::getenv("LIBXDP_BPFFS");
+  if (!is_bpffs(elsewhere != nullptr ? elsewhere : "/sys/fs/bpf")) {
+    return "no bpffs is mounted at /sys/fs/bpf";
+  }
+  return {};
+}
+
+Result<DispatcherEntry> add_to_dispatcher(std::uint32_t interface, XdpMode mode,
+                                          const LoadedProgram& program) {
+  silence_libbpf();
+  const auto object = object_of(program);
+  if (!object) {
+    return tl::make_unexpected(object.error());
+  }
+  DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+  options.obj = object->get();
+  Program copy(xdp_program__create(&options));
+  if (const int number = error_of(copy); number != 0) {
+    static_cast<void>(copy.release());
+    return dispatcher_error("preparing a program for the dispatcher", number);
+  }
+  const int error = xdp_program__attach(copy.get(), static_cast<int>(interface), mode_of(mode), 0);
+  if (error != 0) {
+    return dispatcher_error("attaching through libxdp's dispatcher", -error);
+  }
+  const DispatcherEntry entry{xdp_program__id(copy.get()), mode};
+  for (const int map : program.bound_maps()) {
+    if (bpf_prog_bind_map(xdp_program__fd(copy.get()), map, nullptr) != 0) {
+      const int number = errno;
+      static_cast<void>(remove_from_dispatcher(interface, entry));
+      return dispatcher_error("binding a map", number);
+    }
+  }
+  return entry;
+}
+
+std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface) {
+  silence_libbpf();
+  std::vector<DispatcherEntry> entries;
+  const Multiprog programs = dispatcher_of(interface);
+  if (programs == nullptr) {
+    return entries;
+  }
+  const XdpMode mode = xdp_multiprog__attach_mode(programs.get()) == XDP_MODE_SKB
+                           ? XdpMode::kGeneric
+                           : XdpMode::kNative;
+  for (xdp_program* program = xdp_multiprog__next_prog(nullptr, programs.get()); program != nullptr;
+       program = xdp_multiprog__next_prog(program, programs.get())) {
+    entries.push_back({xdp_program__id(program), mode});
+  }
+  return entries;
+}
+
+Status remove_from_dispatcher(std::uint32_t interface, const DispatcherEntry& entry) {
+  silence_libbpf();
+  const Multiprog programs = dispatcher_of(interface);
+  xdp_program* found = nullptr;
+  for (xdp_program* program = xdp_multiprog__next_prog(nullptr, programs.get()); program != nullptr;
+       program = xdp_multiprog__next_prog(program, programs.get())) {
+    if (xdp_program__id(program) == entry.program_id) {
+      found = program;
+    }
+  }
+  if (found == nullptr) {
+    return {};
+  }
+  const int error = xdp_program__detach(found, static_cast<int>(interface), mode_of(entry.mode), 0);
+  if (error != 0) {
+    return dispatcher_error("detaching from libxdp's dispatcher", -error);
+  }
+  return {};
+}
+
+}  // namespace weir::xdp

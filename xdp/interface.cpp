@@ -1,0 +1,82 @@
+#include "xdp/interface.h"
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+
+#include "xdp/netlink.h"
+
+namespace weir::xdp {
+namespace {
+
+tl::unexpected<Error> no_interface(const std::string& name) {
+  return fail(ErrorCode::kNoInterface, fmt::format("no interface named '{}'", name));
+}
+
+Interface read_interface(const NetlinkMessage& message) {
+  Interface found;
+  const auto header = message.header<ifinfomsg>();
+  const Bytes attributes = message.attributes(sizeof(ifinfomsg));
+  found.index = header ? static_cast<std::uint32_t>(header->ifi_index) : 0;
+  found.name = text_attribute(attributes, IFLA_IFNAME);
+  const auto xdp = find_attribute(attributes, IFLA_XDP);
+  const auto attached = xdp ? find_attribute(*xdp, IFLA_XDP_ATTACHED) : std::nullopt;
+  if (!attached || attached->empty()) {
+    return found;
+  }
+  found.native_program = u32_attribute(*xdp, IFLA_XDP_DRV_PROG_ID).value_or(0);
+  found.generic_program = u32_attribute(*xdp, IFLA_XDP_SKB_PROG_ID).value_or(0);
+  found.hardware_program = u32_attribute(*xdp, IFLA_XDP_HW_PROG_ID).value_or(0);
+  return found;
+}
+
+}  // namespace
+
+Result<std::uint32_t> interface_index(const std::string& name) {
+  const unsigned index = if_nametoindex(name.c_str());
+  if (index == 0) {
+    return no_interface(name);
+  }
+  return index;
+}
+
+Result<std::vector<Interface>> interfaces() {
+  auto netlink = Netlink::open();
+  if (!netlink) {
+    return tl::make_unexpected(netlink.error());
+  }
+  ifinfomsg header{};
+  NetlinkRequest request(RTM_GETLINK, NLM_F_DUMP, header);
+  const NetlinkAnswer answer = netlink->ask(request);
+  if (answer.error != 0) {
+    return tl::make_unexpected(netlink_error("listing the interfaces", answer));
+  }
+  std::vector<Interface> all;
+  for (const NetlinkMessage& message : answer.messages) {
+    if (message.type == RTM_NEWLINK) {
+      all.push_back(read_interface(message));
+    }
+  }
+  std::sort(all.begin(), all.end(),
+            [](const Interface& a, const Interface& b) { return a.index < b.index; });
+  return all;
+}
+
+Result<Interface> interface_named(const std::string& name) {
+  auto all = interfaces();
+  if (!all) {
+    return tl::make_unexpected(all.error());
+  }
+  const auto found =
+      std::find_if(all->begin(), all->end(), [&](const Interface& i) { return i.name == name; });
+  if (found == all->end()) {
+    return no_interface(name);
+  }
+  return *found;
+}
+
+}  // namespace weir::xdp

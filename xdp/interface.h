@@ -1,0 +1,30 @@
+// Network interfaces of the network namespace one is in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cbpf/base/result.h"
+
+namespace weir::xdp {
+
+// kNoInterface, "no interface named 'x'", when there is none.
+Result<std::uint32_t> interface_index(const std::string& name);
+
+struct Interface {
+  std::uint32_t index = 0;
+  std::string name;
+  // The XDP program that runs there, by its id; 0 is none. A driver (native) and a generic one
+  // exclude each other; one in the hardware may stand beside them.
+  std::uint32_t native_program = 0;
+  std::uint32_t generic_program = 0;
+  std::uint32_t hardware_program = 0;
+};
+
+// Every interface, by index, with what stands at its XDP hook.
+Result<std::vector<Interface>> interfaces();
+// One of them; kNoInterface if it is not there.
+Result<Interface> interface_named(const std::string& name);
+
+}  // namespace weir::xdp

@@ -1,0 +1,210 @@
+#include "xdp/netlink.h"
+
+#include <fmt/format.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "xdp/errors.h"
+
+namespace weir::xdp {
+namespace {
+
+constexpr std::size_t kReceiveSize = 256 * 1024;  // Above the kernel's largest dump message.
+constexpr int kDumpTries = 8;
+
+constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+
+template <typename T>
+T read_at(Bytes bytes, std::size_t offset) {
+  T value{};
+  std::memcpy(&value, bytes.data() + offset, sizeof(value));
+  return value;
+}
+
+// An error message: the errno, the head of the request (all of it unless capped), attributes.
+void read_error(Bytes payload, const nlmsghdr& header, NetlinkAnswer& answer) {
+  if (payload.size() < sizeof(nlmsgerr)) {
+    answer.error = EPROTO;
+    return;
+  }
+  const auto error = read_at<nlmsgerr>(payload, 0);
+  answer.error = -error.error;
+  std::size_t behind = sizeof(nlmsgerr);
+  if ((header.nlmsg_flags & NLM_F_CAPPED) == 0 && error.msg.nlmsg_len > sizeof(nlmsghdr)) {
+    behind += aligned(error.msg.nlmsg_len - sizeof(nlmsghdr));
+  }
+  if ((header.nlmsg_flags & NLM_F_ACK_TLVS) != 0 && behind < payload.size()) {
+    answer.words = text_attribute(payload.subspan(behind), NLMSGERR_ATTR_MSG);
+  }
+}
+
+// Takes the messages of one datagram apart. True when the conversation has ended.
+bool read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer,
+                   bool& interrupted) {
+  while (datagram.size() >= sizeof(nlmsghdr)) {
+    const auto header = read_at<nlmsghdr>(datagram, 0);
+    if (header.nlmsg_len < sizeof(nlmsghdr) || header.nlmsg_len > datagram.size()) {
+      answer.error = EPROTO;
+      return true;
+    }
+    const Bytes payload = datagram.subspan(sizeof(nlmsghdr), header.nlmsg_len - sizeof(nlmsghdr));
+    datagram = datagram.subspan(std::min(aligned(header.nlmsg_len), datagram.size()));
+    if (header.nlmsg_seq != sequence) {
+      continue;  // The rest of a conversation that was given up.
+    }
+    interrupted |= (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    if (header.nlmsg_type == NLMSG_ERROR) {
+      read_error(payload, header, answer);
+      return true;
+    }
+    if (header.nlmsg_type == NLMSG_DONE) {
+      return true;
+    }
+    answer.messages.push_back({header.nlmsg_type, {payload.begin(), payload.end()}});
+  }
+  return false;
+}
+
+}  // namespace
+
+NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags, const void* family_header,
+                               std::size_t size)
+    : bytes_(sizeof(nlmsghdr) + aligned(size)) {
+  nlmsghdr header{};
+  header.nlmsg_type = type;
+  header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  std::memcpy(bytes_.data(), &header, sizeof(header));
+  std::memcpy(bytes_.data() + sizeof(header), family_header, size);
+}
+
+void NetlinkRequest::attribute(std::uint16_t type, const void* data, std::size_t size) {
+  const nlattr attribute{static_cast<std::uint16_t>(sizeof(nlattr) + size), type};
+  const std::size_t at = bytes_.size();
+  bytes_.resize(at + aligned(sizeof(nlattr) + size));
+  std::memcpy(bytes_.data() + at, &attribute, sizeof(attribute));
+  if (size != 0) {
+    std::memcpy(bytes_.data() + at + sizeof(attribute), data, size);
+  }
+}
+
+std::size_t NetlinkRequest::begin_nest(std::uint16_t type) {
+  const std::size_t nest = bytes_.size();
+  attribute(static_cast<std::uint16_t>(type | NLA_F_NESTED), nullptr, 0);
+  return nest;
+}
+
+void NetlinkRequest::end_nest(std::size_t nest) {
+  const auto length = static_cast<std::uint16_t>(bytes_.size() - nest);
+  std::memcpy(bytes_.data() + nest + offsetof(nlattr, nla_len), &length, sizeof(length));
+}
+
+const std::vector<std::uint8_t>& NetlinkRequest::finish(std::uint32_t sequence) {
+  auto header = read_at<nlmsghdr>(bytes_, 0);
+  header.nlmsg_len = static_cast<std::uint32_t>(bytes_.size());
+  header.nlmsg_seq = sequence;
+  std::memcpy(bytes_.data(), &header, sizeof(header));
+  return bytes_;
+}
+
+bool NetlinkMessage::copy_to(void* to, std::size_t size) const {
+  if (payload.size() < size) {
+    return false;
+  }
+  std::memcpy(to, payload.data(), size);
+  return true;
+}
+
+Bytes NetlinkMessage::attributes(std::size_t family_header_size) const {
+  return Bytes(payload).subspan(std::min(aligned(family_header_size), payload.size()));
+}
+
+std::optional<Bytes> find_attribute(Bytes attributes, std::uint16_t type) {
+  while (attributes.size() >= sizeof(nlattr)) {
+    const auto attribute = read_at<nlattr>(attributes, 0);
+    if (attribute.nla_len < sizeof(nlattr) || attribute.nla_len > attributes.size()) {
+      return std::nullopt;
+    }
+    if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
+      return attributes.subspan(sizeof(nlattr), attribute.nla_len - sizeof(nlattr));
+    }
+    attributes = attributes.subspan(std::min(aligned(attribute.nla_len), attributes.size()));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> u32_attribute(Bytes attributes, std::uint16_t type) {
+  const auto content = find_attribute(attributes, type);
+  if (!content || content->size() < sizeof(std::uint32_t)) {
+    return std::nullopt;
+  }
+  return read_at<std::uint32_t>(*content, 0);
+}
+
+std::string text_attribute(Bytes attributes, std::uint16_t type) {
+  const auto content = find_attribute(attributes, type);
+  if (!content) {
+    return {};
+  }
+  const auto* text = reinterpret_cast<const char*>(content->data());
+  return {text, strnlen(text, content->size())};
+}
+
+Error netlink_error(const std::string& what, const NetlinkAnswer& answer) {
+  Error error = system_error(what, answer.error);
+  if (!answer.words.empty()) {
+    error.message = fmt::format("{}: {}", what, answer.words);
+  }
+  return error;
+}
+
+Result<Netlink> Netlink::open() {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (!fd.valid()) {
+    return tl::make_unexpected(system_error("opening a netlink socket", errno));
+  }
+  // Neither option is needed for anything but the kernel's words and short errors.
+  const int on = 1;
+  setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+  setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+  return Netlink(std::move(fd));
+}
+
+NetlinkAnswer Netlink::ask_once(NetlinkRequest& request) {
+  NetlinkAnswer answer;
+  const std::vector<std::uint8_t>& bytes = request.finish(++sequence_);
+  if (send(fd_.get(), bytes.data(), bytes.size(), 0) < 0) {
+    answer.error = errno;
+    return answer;
+  }
+  bool interrupted = false;
+  std::vector<std::uint8_t> buffer(kReceiveSize);
+  for (bool ended = false; !ended;) {
+    const ssize_t count = recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0 || static_cast<std::size_t>(count) > buffer.size()) {
+      answer.error = count < 0 ? errno : EMSGSIZE;
+      return answer;
+    }
+    ended = read_datagram(Bytes(buffer).first(static_cast<std::size_t>(count)), sequence_, answer,
+                          interrupted);
+  }
+  if (interrupted && answer.error == 0) {
+    answer.error = EINTR;
+  }
+  return answer;
+}
+
+NetlinkAnswer Netlink::ask(NetlinkRequest& request) {
+  NetlinkAnswer answer = ask_once(request);
+  for (int tries = 1; answer.error == EINTR && tries < kDumpTries; ++tries) {
+    answer = ask_once(request);
+  }
+  return answer;
+}
+
+}  // namespace weir::xdp

@@ -1,0 +1,229 @@
+#include "xdp/xdp_attach.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include "xdp/dispatcher.h"
+#include "xdp/errors.h"
+#include "xdp/inspect.h"
+#include "xdp/interface.h"
+#include "xdp/netlink.h"
+
+namespace weir::xdp {
+namespace {
+
+std::uint32_t mode_flag(XdpMode mode) {
+  return mode == XdpMode::kNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+}
+
+tl::unexpected<Error> xdp_error(const std::string& what, const NetlinkAnswer& answer) {
+  switch (answer.error) {
+    case EPERM:
+      return tl::make_unexpected(missing_privilege(what));
+    case EBUSY:
+    case EEXIST: {
+      Error error = netlink_error(what, answer);
+      error.code = ErrorCode::kBusy;
+      return tl::make_unexpected(std::move(error));
+    }
+    case EINVAL:
+    case EOPNOTSUPP: {
+      Error error = netlink_error(what, answer);
+      error.code = ErrorCode::kUnsupported;
+      return tl::make_unexpected(std::move(error));
+    }
+    default:
+      return tl::make_unexpected(netlink_error(what, answer));
+  }
+}
+
+// Puts `fd` (-1: nothing) at the hook if `expected` (-1: nothing) is what stands there.
+Result<NetlinkAnswer> replace(std::uint32_t interface, XdpMode mode, std::int32_t expected,
+                              std::int32_t fd) {
+  auto netlink = Netlink::open();
+  if (!netlink) {
+    return tl::make_unexpected(netlink.error());
+  }
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(interface);
+  NetlinkRequest request(RTM_SETLINK, NLM_F_ACK, header);
+  const std::size_t nest = request.begin_nest(IFLA_XDP);
+  request.attribute(IFLA_XDP_FD, fd);
+  if (expected < 0) {
+    request.attribute(IFLA_XDP_FLAGS, mode_flag(mode) | XDP_FLAGS_UPDATE_IF_NOEXIST);
+  } else {
+    request.attribute(IFLA_XDP_FLAGS, mode_flag(mode) | XDP_FLAGS_REPLACE);
+    request.attribute(IFLA_XDP_EXPECTED_FD, expected);
+  }
+  request.end_nest(nest);
+  return netlink->ask(request);
+}
+
+// Takes the program of that descriptor away. Fine when another stands there, or the interface went.
+Status take_away(std::uint32_t interface, XdpMode mode, int fd) {
+  const auto answer = replace(interface, mode, fd, -1);
+  if (!answer) {
+    return tl::make_unexpected(answer.error());
+  }
+  if (answer->error == 0 || answer->error == ENODEV || answer->error == EEXIST ||
+      answer->error == ENOENT) {
+    return {};
+  }
+  return xdp_error("detaching an XDP program", *answer);
+}
+
+// The one program at the hook itself (which may be a dispatcher).
+std::optional<XdpStanding> main_program(const Interface& interface) {
+  if (interface.native_program != 0) {
+    return XdpStanding{interface.native_program, XdpMode::kNative, false};
+  }
+  if (interface.generic_program != 0) {
+    return XdpStanding{interface.generic_program, XdpMode::kGeneric, false};
+  }
+  return std::nullopt;
+}
+
+bool is_dispatcher(std::uint32_t program_id) {
+  const auto fd = open_program(program_id);
+  const auto info = fd ? program_info(fd->get()) : tl::make_unexpected(fd.error());
+  return info && info->name == kDispatcherName;
+}
+
+// Makes the hook free for a program that stands alone.
+Status clear_the_way(const Interface& interface, const XdpStanding& standing, bool force) {
+  if (!force) {
+    return fail(ErrorCode::kBusy,
+                fmt::format("the XDP program {} already stands on '{}'",
+                            describe_program(standing.program_id), interface.name));
+  }
+  const auto fd = open_program(standing.program_id);
+  if (!fd) {
+    return tl::make_unexpected(fd.error());
+  }
+  return take_away(interface.index, standing.mode, fd->get());
+}
+
+Result<XdpAttachment> attach_alone(const Interface& interface, const LoadedProgram& program,
+                                   const XdpOptions& options, std::string fallback) {
+  const std::string what = fmt::format("attaching an XDP program to '{}'", interface.name);
+  // The link keeps a descriptor of its own: to undo, it must say which program it takes away.
+  const auto kept = std::make_shared<Fd>(fcntl(program.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!kept->valid()) {
+    return tl::make_unexpected(system_error(what, errno));
+  }
+  const auto answer = replace(interface.index, options.mode, -1, program.fd());
+  if (!answer) {
+    return tl::make_unexpected(answer.error());
+  }
+  if (answer->error != 0) {
+    return xdp_error(what, *answer);
+  }
+  XdpAttachment attachment;
+  attachment.link = Link([index = interface.index, mode = options.mode, kept]() {
+    return take_away(index, mode, kept->get());
+  });
+  attachment.program_id = program.info().id;
+  attachment.fallback = std::move(fallback);
+  return attachment;
+}
+
+Result<XdpAttachment> attach_shared(const Interface& interface, const LoadedProgram& program,
+                                    const XdpOptions& options) {
+  const auto entry = add_to_dispatcher(interface.index, options.mode, program);
+  if (!entry) {
+    return tl::make_unexpected(entry.error());
+  }
+  // libxdp falls back by itself where a later step of the dispatcher fails.
+  const auto entries = dispatcher_entries(interface.index);
+  const bool shared = std::any_of(entries.begin(), entries.end(), [&](const DispatcherEntry& e) {
+    return e.program_id == entry->program_id;
+  });
+  XdpAttachment attachment;
+  attachment.program_id = entry->program_id;
+  attachment.dispatcher = shared;
+  attachment.fallback = shared ? "" : "libxdp could not make its dispatcher";
+  const XdpStanding standing{entry->program_id, options.mode, shared};
+  attachment.link =
+      Link([index = interface.index, standing]() { return detach_xdp(index, standing); });
+  return attachment;
+}
+
+}  // namespace
+
+std::string_view xdp_mode_name(XdpMode mode) {
+  switch (mode) {
+    case XdpMode::kNative:
+      return "native";
+    case XdpMode::kGeneric:
+      return "generic";
+  }
+  return {};
+}
+
+Result<XdpAttachment> attach_xdp(const std::string& interface, const LoadedProgram& program,
+                                 const XdpOptions& options) {
+  const auto there = interface_named(interface);
+  if (!there) {
+    return tl::make_unexpected(there.error());
+  }
+  std::string fallback = why_no_dispatcher();
+  if (const auto standing = main_program(*there)) {
+    if (fallback.empty() && is_dispatcher(standing->program_id)) {
+      return attach_shared(*there, program, options);
+    }
+    if (auto clear = clear_the_way(*there, *standing, options.force); !clear) {
+      return tl::make_unexpected(clear.error());
+    }
+  }
+  if (fallback.empty()) {
+    auto shared = attach_shared(*there, program, options);
+    if (shared || shared.error().code != ErrorCode::kUnsupported) {
+      return shared;
+    }
+    fallback = shared.error().message;
+  }
+  return attach_alone(*there, program, options, std::move(fallback));
+}
+
+Result<std::vector<XdpStanding>> xdp_programs(const std::string& interface) {
+  const auto there = interface_named(interface);
+  if (!there) {
+    return tl::make_unexpected(there.error());
+  }
+  std::vector<XdpStanding> standing;
+  const auto main = main_program(*there);
+  if (!main) {
+    return standing;
+  }
+  if (is_dispatcher(main->program_id)) {
+    for (const DispatcherEntry& entry : dispatcher_entries(there->index)) {
+      standing.push_back({entry.program_id, entry.mode, true});
+    }
+  }
+  if (standing.empty()) {
+    standing.push_back(*main);
+  }
+  return standing;
+}
+
+Status detach_xdp(std::uint32_t interface, const XdpStanding& standing) {
+  if (standing.in_dispatcher) {
+    return remove_from_dispatcher(interface, {standing.program_id, standing.mode});
+  }
+  const auto fd = open_program(standing.program_id);
+  if (!fd) {
+    // Nothing holds a program of that id any more.
+    return fd.error().code == ErrorCode::kPermission ? tl::make_unexpected(fd.error()) : Status{};
+  }
+  return take_away(interface, standing.mode, fd->get());
+}
+
+}  // namespace weir::xdp
