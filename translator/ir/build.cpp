@@ -352,8 +352,7 @@ class Build {
         state_[kM + i.k] = state_[kX];
         return true;
       case cbpf::kAlu:
-        translate_arithmetic(i);
-        return true;
+        return translate_arithmetic(i);
       default: {  // kMisc.
         const bool tax = (i.code & 0xf8) == cbpf::kTax;
         state_[tax ? kX : kA] = state_[tax ? kA : kX];
@@ -362,16 +361,21 @@ class Build {
     }
   }
 
-  void translate_arithmetic(const Instruction& i) {
+  bool translate_arithmetic(const Instruction& i) {
     const Op op = arithmetic_op(i.code, dialect_);
     ValueId b = kNoValue;
     if (op != Op::kNeg) {
       b = cbpf::source_of(i.code) == cbpf::kX ? state_[kX] : constant(i.k);
     }
-    if ((op == Op::kDiv || op == Op::kMod) && cbpf::source_of(i.code) == cbpf::kX) {
-      builder_.guard(block_, b);
+    if (op == Op::kDiv || op == Op::kMod) {
+      if (!is_constant(b)) {
+        builder_.guard(block_, b);
+      } else if (function_.values[b].k == 0) {
+        return false;
+      }
     }
     state_[kA] = arithmetic(op, state_[kA], b);
+    return true;
   }
 
   bool translate_load(const Instruction& i, std::uint32_t at) {

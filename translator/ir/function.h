@@ -132,6 +132,9 @@ struct Function {
   std::vector<Block> blocks;
 };
 
+// Whether the Op computes with a and, except kNeg, b.
+constexpr bool is_arithmetic(Op op) { return op >= Op::kAdd && op <= Op::kNeg; }
+
 constexpr bool is_effect(Op op) { return op == Op::kNeed || op == Op::kGuard; }
 
 // The compare that holds exactly when `compare` does not.

@@ -21,7 +21,4 @@ std::optional<Compare> compare_by_name(std::string_view name);
 // The way back from cbpf::extension_name().
 std::optional<cbpf::Extension> extension_by_name(std::string_view name);
 
-// Whether the Op computes with a (and, except kNeg, b).
-constexpr bool is_arithmetic(Op op) { return op >= Op::kAdd && op <= Op::kNeg; }
-
 }  // namespace weir::ir

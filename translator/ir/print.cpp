@@ -6,6 +6,7 @@
 
 #include "cbpf/compile.h"
 #include "translator/ir/names.h"
+#include "translator/ir/numbering.h"
 #include "translator/ir/text.h"
 
 namespace weir::ir {
@@ -14,7 +15,7 @@ namespace {
 class Printer {
  public:
   explicit Printer(const Function& function)
-      : function_(function), numbers_(function.values.size(), kNoValue) {}
+      : function_(function), numbers_(number_values(function)) {}
 
   std::string run() {
     write("function {} {{\n", cbpf::link_type_name(function_.link_type));
@@ -31,17 +32,13 @@ class Printer {
     fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
   }
 
-  // A name by order of appearance, be it of use or of definition: what stands in no body must
-  // still be shown, for the messages of check() to point at something.
+  // Wrong functions are printed too, for whoever looks for what is wrong with them.
   void print_name(ValueId id) {
     if (id >= function_.values.size()) {
       write("none");
-      return;
+    } else {
+      write("v{}", numbers_[id]);
     }
-    if (numbers_[id] == kNoValue) {
-      numbers_[id] = next_++;
-    }
-    write("v{}", numbers_[id]);
   }
 
   void print_number(std::uint32_t k) {
@@ -190,8 +187,7 @@ class Printer {
   }
 
   const Function& function_;
-  std::vector<ValueId> numbers_;
-  ValueId next_ = 0;
+  const std::vector<std::uint32_t> numbers_;
   fmt::memory_buffer out_;
 };
 

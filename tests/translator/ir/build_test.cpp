@@ -350,6 +350,22 @@ b0:
 )");
 }
 
+TEST(BuildDivision, ByAnXThatIsKnownNeedsNoGuard) {
+  EXPECT_EQ(
+      built({kLoadLength, {kLdx | kImm, 0, 0, 7}, {kAlu | kDiv | kX, 0, 0, 0}, kReturnA}, kPcap),
+      R"(
+b0:
+  v0 = length
+  v1 = div v0, 7
+  return v1
+)");
+  EXPECT_EQ(built({kLoadLength, {kAlu | kMod | kX, 0, 0, 0}, kReturnA}, kPcap), R"(
+b0:
+  v0 = length
+  return 0
+)");
+}
+
 TEST(BuildLibpcap, ShiftsByXPushEverythingOut) {
   EXPECT_EQ(built({kLoadXLength,
                    {kLd | kImm, 0, 0, 1},

@@ -7,6 +7,7 @@
 #include "cbpf/interpret.h"
 #include "tests/translator/ir/random_programs.h"
 #include "translator/ir/build.h"
+#include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
 #include "translator/ir/text.h"
 
@@ -57,6 +58,8 @@ TEST_P(Judge, BuiltFunctionsGiveWhatTheInterpreterGives) {
     const cbpf::ValidatedProgram program = random.program(GetParam());
     const auto function = build(program, cbpf::kLinkTypeEthernet);
     ASSERT_TRUE(function.has_value()) << to_string(function.error());
+    const Status checked = check(*function);
+    ASSERT_TRUE(checked.has_value()) << to_string(checked.error()) << "\n" << print(*function);
     for (int j = 0; j < kPackets; ++j) {
       const std::vector<std::uint8_t> bytes = random.bytes();
       const cbpf::Packet packet = random.packet(bytes);
