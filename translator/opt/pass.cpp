@@ -1,0 +1,102 @@
+#include "translator/opt/pass.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+
+#include "translator/ir/check.h"
+#include "translator/ir/rewrite.h"
+#include "translator/opt/passes.h"
+
+namespace weir::opt {
+namespace {
+
+constexpr std::array<Pass, 2> kPasses = {{
+    {"fold_constants", "compute what constants decide, branches included", fold_constants},
+    {"dead_code", "drop blocks, values and parameters that nothing depends on", dead_code},
+}};
+
+const Pass* find_pass(std::string_view name) {
+  for (const Pass& pass : kPasses) {
+    if (pass.name == name) {
+      return &pass;
+    }
+  }
+  return nullptr;
+}
+
+Result<std::vector<Pass>> select(const std::vector<std::string>& names) {
+  std::vector<Pass> passes;
+  if (names.empty()) {
+    passes.assign(kPasses.begin(), kPasses.end());
+    return passes;
+  }
+  if (names.size() == 1 && names[0] == "none") {
+    return passes;
+  }
+  for (const std::string& name : names) {
+    const Pass* pass = find_pass(name);
+    if (pass == nullptr) {
+      std::string known = "none";
+      for (const Pass& each : kPasses) {
+        known += fmt::format(", {}", each.name);
+      }
+      return fail(ErrorCode::kUsage,
+                  name == "none" ? std::string("'none' stands alone, not among other passes")
+                                 : fmt::format("no pass '{}'; there are {}", name, known));
+    }
+    passes.push_back(*pass);
+  }
+  return passes;
+}
+
+Status check_after(const ir::Function& function, std::string_view where) {
+  auto checked = ir::check(function);
+  if (!checked) {
+    checked.error().message = fmt::format("{}: {}", where, checked.error().message);
+  }
+  return checked;
+}
+
+}  // namespace
+
+std::span<const Pass> all_passes() { return kPasses; }
+
+Result<std::vector<PassReport>> run_passes(ir::Function& function, const PassOptions& options) {
+  const auto passes = select(options.passes);
+  if (!passes) {
+    return tl::make_unexpected(passes.error());
+  }
+  if (options.check) {
+    if (auto checked = check_after(function, "before the first pass"); !checked) {
+      return tl::make_unexpected(std::move(checked).error());
+    }
+  }
+  if (options.dump) {
+    options.dump("", function);
+  }
+  const auto now = [&options] {
+    return options.clock ? options.clock() : std::chrono::nanoseconds{};
+  };
+  std::vector<PassReport> reports;
+  for (const Pass& pass : *passes) {
+    PassReport report{.name = pass.name, .values_before = ir::count_values(function)};
+    const std::chrono::nanoseconds start = now();
+    pass.run(function);
+    report.time = now() - start;
+    report.values_after = ir::count_values(function);
+    reports.push_back(report);
+    if (options.dump) {
+      options.dump(pass.name, function);
+    }
+    if (options.check) {
+      if (auto checked = check_after(function, fmt::format("pass {}", pass.name)); !checked) {
+        return tl::make_unexpected(std::move(checked).error());
+      }
+    }
+  }
+  return reports;
+}
+
+}  // namespace weir::opt
