@@ -223,8 +223,7 @@ class Assembler {
       return scanner_.fail_at(scanner_.offset(), fmt::format("'{}' needs ',' and a label, found {}",
                                                              form.mnemonic, scanner_.describe()));
     }
-    const Status first =
-        read_target(form, form.negated ? Reference::Field::kJf : Reference::Field::kJt);
+    Status first = read_target(form, form.negated ? Reference::Field::kJf : Reference::Field::kJt);
     scanner_.skip_blanks();
     const std::size_t comma = scanner_.offset();
     if (!first || !scanner_.take(',')) {
@@ -244,7 +243,7 @@ class Assembler {
 
   Status refer(const Form& form, Reference::Field field, std::string_view label,
                std::size_t offset) {
-    const Status named = check_label(label, offset);
+    Status named = check_label(label, offset);
     if (named) {
       references_.push_back({next_index(), field, form.mnemonic, label, offset});
     }

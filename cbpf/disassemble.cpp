@@ -112,8 +112,8 @@ std::string conditional_text(const Form& form, const Instruction& instruction,
 
 // The escape, with a comment that says what it is when the machine knows the code.
 std::string raw_text(const Instruction& instruction) {
-  const std::string raw = fmt::format(".insn {:#x}, {}, {}, {:#x}", instruction.code,
-                                      instruction.jt, instruction.jf, instruction.k);
+  std::string raw = fmt::format(".insn {:#x}, {}, {}, {:#x}", instruction.code, instruction.jt,
+                                instruction.jf, instruction.k);
   const Form* form = find_form(instruction.code);
   if (form == nullptr) {
     return raw;

@@ -180,7 +180,7 @@ Result<Instruction> read_braced(Scanner& scanner) {
 // After the last instruction: the brace that open_array() took, and no more.
 Status close_array(Scanner& scanner, bool wrapped) {
   if (wrapped) {
-    if (const Status closed = scanner.expect('}'); !closed) {
+    if (Status closed = scanner.expect('}'); !closed) {
       return closed;
     }
     scanner.skip_space();
