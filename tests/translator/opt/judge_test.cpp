@@ -7,7 +7,7 @@
 
 #include "cbpf/compile.h"
 #include "cbpf/interpret.h"
-#include "tests/translator/ir/random_programs.h"
+#include "tests/translator/ir/random_subject.h"
 #include "translator/ir/build.h"
 #include "translator/ir/evaluate.h"
 #include "translator/ir/text.h"
@@ -16,14 +16,14 @@
 namespace weir::opt {
 namespace {
 
-constexpr std::uint32_t kSeed = 20141208;
+constexpr std::uint64_t kSeed = 20141208;
 constexpr int kPrograms = 2000;
 constexpr int kPackets = 8;
 
 class Judge : public testing::TestWithParam<cbpf::Dialect> {};
 
 void judge(const cbpf::ValidatedProgram& program, const std::vector<std::string>& passes,
-           ir::RandomPrograms& random, int packets) {
+           random::Choices& choices, int packets) {
   auto function = ir::build(program, cbpf::kLinkTypeEthernet);
   ASSERT_TRUE(function.has_value()) << to_string(function.error());
   const ir::Function before = *function;
@@ -33,26 +33,26 @@ void judge(const cbpf::ValidatedProgram& program, const std::vector<std::string>
   const auto reports = run_passes(*function, options);
   ASSERT_TRUE(reports.has_value()) << to_string(reports.error()) << "\n" << ir::print(before);
   for (int i = 0; i < packets; ++i) {
-    const std::vector<std::uint8_t> bytes = random.bytes();
-    const cbpf::Packet packet = random.packet(bytes);
-    ASSERT_EQ(ir::evaluate(*function, packet), cbpf::interpret(program, packet))
-        << "packet " << to_hex(bytes) << ", before:\n"
+    const random::RandomPacket packet = ir::knowing_packet(choices);
+    ASSERT_EQ(ir::evaluate(*function, packet.view()), cbpf::interpret(program, packet.view()))
+        << "packet " << to_hex(packet.bytes) << ", before:\n"
         << ir::print(before) << "after:\n"
         << ir::print(*function);
   }
 }
 
 TEST_P(Judge, OptimisedFunctionsGiveWhatTheInterpreterGives) {
-  ir::RandomPrograms random(kSeed);
+  const std::uint64_t seed = random::seed_or(kSeed);
+  random::Choices choices(seed);
   std::vector<std::vector<std::string>> pipelines = {{}};
   for (const Pass& pass : all_passes()) {
     pipelines.push_back({std::string(pass.name)});
   }
   for (int i = 0; i < kPrograms; ++i) {
-    const cbpf::ValidatedProgram program = random.program(GetParam());
+    const cbpf::ValidatedProgram program = ir::random_subject(choices, GetParam());
     for (const std::vector<std::string>& passes : pipelines) {
-      SCOPED_TRACE("seed " + std::to_string(kSeed) + ", program " + std::to_string(i));
-      judge(program, passes, random, kPackets);
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", program " + std::to_string(i));
+      judge(program, passes, choices, kPackets);
       if (HasFatalFailure()) {
         return;
       }
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(EachDialect, Judge,
                          testing::Values(cbpf::Dialect::kLibpcap, cbpf::Dialect::kLinux));
 
 TEST(JudgeExpressions, OptimisedFunctionsGiveWhatTheInterpreterGives) {
-  ir::RandomPrograms random(kSeed);
+  random::Choices choices(kSeed);
   for (const char* expression :
        {"", "ip", "tcp port 80", "not tcp port 80", "host 192.168.1.1 or net 10.0.0.0/8",
         "ether[1] > tcp[100] or ip", "vlan 100 and tcp", "ip6 protochain 6", "protochain 17",
@@ -73,7 +73,7 @@ TEST(JudgeExpressions, OptimisedFunctionsGiveWhatTheInterpreterGives) {
     SCOPED_TRACE(expression);
     const cbpf::ValidatedProgram program =
         cbpf::validate(cbpf::compile(expression).value()).value();
-    judge(program, {}, random, 200);
+    judge(program, {}, choices, 200);
   }
 }
 
