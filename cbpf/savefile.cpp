@@ -157,4 +157,6 @@ const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
 
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
 
+bool SavefileReader::is_reading(const std::string& path) const { return source_->is_reading(path); }
+
 }  // namespace weir::cbpf

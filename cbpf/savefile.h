@@ -111,7 +111,14 @@ class SavefileReader {
   // kInvalidFile when the file breaks off in the middle of a record or says what cannot be, with
   // the number of the packet and the byte where it begins; kSystem when reading fails. Everything
   // whole before that place has been handed out by the calls before; every later call fails alike.
+  //
+  // A signal whose handler was installed without SA_RESTART ends the waiting for a pipe: kSystem
+  // ("cannot read: Interrupted system call"), nothing is lost, and the next call goes on waiting.
   Result<Batch> next_batch();
+
+  // Whether `path` names the very file that is being read. Whoever creates a file of that name
+  // empties what has not yet been read.
+  bool is_reading(const std::string& path) const;
 
  private:
   explicit SavefileReader(std::unique_ptr<SavefileSource> source);

@@ -1,6 +1,7 @@
 #include "cbpf/savefile_input.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,6 +24,13 @@ SavefileInput::SavefileInput(Fd fd, std::string name)
       name_(std::move(name)),
       buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kInitialCapacity)),
       capacity_(kInitialCapacity) {}
+
+bool SavefileInput::is_reading(const std::string& path) const {
+  struct stat own {};
+  struct stat other {};
+  return ::fstat(fd_.get(), &own) == 0 && ::stat(path.c_str(), &other) == 0 &&
+         S_ISREG(own.st_mode) && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
 
 void SavefileInput::consume(std::size_t count) {
   begin_ += count;
@@ -51,10 +59,7 @@ void SavefileInput::make_room() {
 
 Result<bool> SavefileInput::fill() {
   make_room();
-  ssize_t count = 0;
-  do {
-    count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
   if (count < 0) {
     return fail(ErrorCode::kSystem, fmt::format("cannot read: {}", std::strerror(errno)),
                 {.file = name_});

@@ -28,13 +28,16 @@ class SavefileInput {
   std::uint64_t offset() const { return offset_; }
   const std::string& name() const { return name_; }
 
+  // Whether `path` names a regular file, and the one that is read here.
+  bool is_reading(const std::string& path) const;
+
   // Drops the first `count` bytes of the window, count <= size().
   void consume(std::size_t count);
 
   // Reads more behind the window with one read(), which on a pipe takes what is there. The buffer
   // grows only when the window has nearly filled it, so a record that lies about its length costs
   // no more memory than twice the bytes that are really there. False at the end of the file;
-  // kSystem when read() fails.
+  // kSystem when read() fails, which a signal can also make it do.
   Result<bool> fill();
 
  private:

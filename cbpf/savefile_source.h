@@ -23,6 +23,7 @@ class SavefileSource {
   const SavefileHeader& header() const { return header_; }
   const std::vector<SavefileInterface>& interfaces() const { return interfaces_; }
   Result<Batch> next_batch();
+  bool is_reading(const std::string& path) const { return input_.is_reading(path); }
 
  protected:
   // Takes the records that are whole in the window, from `scanned_` on, into the batch while it has

@@ -48,7 +48,7 @@ class SavefileWriter {
                                       const SavefileWriterOptions& options);
 
   // Writes the packets of a batch whose accept length is not 0, accept_lengths[i] being that of
-  // packets[i]; accept lengths do not cut packets, as in tcpdump.
+  // packets[i] (as many as there are packets); accept lengths do not cut packets, as in tcpdump.
   //
   // A pcap file copied into a pcap file gives, byte for byte, what `tcpdump -r IN -w OUT` gives. A
   // pcapng file copied into a pcapng file keeps every other block (names, statistics, comments) and

@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -245,6 +250,50 @@ TEST(Pcap, DoesNotWaitWhileAPacketIsThere) {
   auto reader = SavefileReader::from_fd(Fd(ends[0]), "pipe");
   ASSERT_TRUE(reader);
   EXPECT_EQ(reader->next_batch()->packets.size(), 1U);
+}
+
+// A signal ends the waiting, and nothing is lost by it.
+TEST(Pcap, ASignalEndsTheWaiting) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const Fd out(ends[1]);
+  FileBytes bytes;
+  bytes.pcap_header({}).u32(1).u32(1).u32(30).u32(30);
+  ASSERT_GT(::write(out.get(), bytes.get().data(), bytes.get().size()), 0);
+  auto reader = SavefileReader::from_fd(Fd(ends[0]), "pipe");
+  ASSERT_TRUE(reader);
+  std::atomic<bool> waiting = true;
+  std::thread signaller([&waiting, reading = ::pthread_self()] {
+    while (waiting) {
+      ::pthread_kill(reading, SIGUSR1);
+      ::usleep(1000);
+    }
+  });
+  const auto interrupted = reader->next_batch();
+  waiting = false;
+  signaller.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
+  ASSERT_FALSE(interrupted);
+  EXPECT_EQ(to_string(interrupted.error()), "pipe: cannot read: Interrupted system call");
+  ASSERT_EQ(::write(out.get(), some_packet(30).data(), 30), 30);
+  EXPECT_EQ(reader->next_batch()->packets.size(), 1U);
+}
+
+TEST(Pcap, KnowsTheFileItReads) {
+  const std::string path = testing::TempDir() + "weir-is-reading.pcap";
+  const FileBytes bytes = FileBytes().pcap_header({});
+  std::ofstream(path).write(reinterpret_cast<const char*>(bytes.get().data()), 24);
+  const auto reader = SavefileReader::open(path);
+  ASSERT_TRUE(reader);
+  EXPECT_TRUE(reader->is_reading(path));
+  EXPECT_TRUE(reader->is_reading(testing::TempDir() + "./weir-is-reading.pcap"));
+  EXPECT_FALSE(reader->is_reading("/dev/null"));
+  EXPECT_FALSE(reader->is_reading(path + ".missing"));
+  std::remove(path.c_str());
 }
 
 // Many more packets than a batch or a block holds, of all sizes.
