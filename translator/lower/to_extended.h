@@ -7,32 +7,21 @@
 
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
+#include "translator/ebpf/rule_maps.h"
 #include "translator/ir/function.h"
 #include "translator/lower/target.h"
 
 namespace weir::lower {
 
-// What a program that stands on an interface does with the verdict.
-enum class Action : std::uint8_t {
-  kDrop,   // Matching packets are dropped, the others pass.
-  kPass,   // Matching packets pass, the others are dropped.
-  kCount,  // Every packet passes.
-};
+using ebpf::Action;
+using ebpf::Counter;
+using ebpf::kCounterMap;
+using ebpf::kRuleMap;
 
 // A standing rule: the program counts every packet and carries its own expression.
 struct Rule {
   Action action = Action::kCount;
   std::string text;  // Kept in the program's read-only map kRuleMap; any bytes.
-};
-
-// Names of the maps of a standing rule.
-// kCounterMap: per-CPU array of 2 entries (0: no match, 1: match), each a Counter.
-inline constexpr char kCounterMap[] = "weir_counters";
-inline constexpr char kRuleMap[] = "weir_rule";
-
-struct Counter {
-  std::uint64_t packets = 0;
-  std::uint64_t bytes = 0;  // Wire length.
 };
 
 // Lowers a checked function. Without a rule the program returns the accept length where the target

@@ -1,0 +1,69 @@
+#include "xdp/rule_text.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::xdp {
+namespace {
+
+Bytes bytes_of(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+TEST(RuleText, IsThePageOfTheHeader) {
+  const RuleText rule{
+      .action = ebpf::Action::kDrop, .attached_at = 1790000000, .expression = "tcp port 80"};
+  EXPECT_EQ(encode_rule(rule),
+            "weir-rule 1\n"
+            "action drop\n"
+            "hook xdp\n"
+            "link-type 1\n"
+            "attached-at 1790000000\n"
+            "expression tcp port 80");
+}
+
+TEST(RuleText, RoundTripsWhateverTheExpressionHolds) {
+  for (const ebpf::Action action :
+       {ebpf::Action::kDrop, ebpf::Action::kPass, ebpf::Action::kCount}) {
+    for (const Hook hook : {Hook::kXdp, Hook::kTcIngress, Hook::kTcEgress}) {
+      for (const std::string& expression :
+           {std::string(), std::string("ip"), std::string("a\nexpression b\n"),
+            std::string("nul\0inside", 10)}) {
+        const RuleText rule{action, hook, 12, ~std::uint64_t{0}, expression};
+        const auto read = decode_rule(bytes_of(encode_rule(rule)));
+        ASSERT_TRUE(read) << to_string(read.error());
+        EXPECT_EQ(*read, rule);
+      }
+    }
+  }
+}
+
+TEST(RuleText, SkipsKeysItDoesNotKnow) {
+  const auto read = decode_rule(bytes_of("weir-rule 1\ncolour blue\naction pass\nexpression ip"));
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(read->action, ebpf::Action::kPass);
+  EXPECT_EQ(read->expression, "ip");
+}
+
+TEST(RuleText, RefusesWhatIsNone) {
+  for (const char* text :
+       {"", "weir-rule 2\nexpression ip", "weir-rule 1\n", "weir-rule 1\naction drop",
+        "weir-rule 1\nactiondrop\nexpression ip", "weir-rule 1\naction burn\nexpression ip",
+        "weir-rule 1\nlink-type 1x\nexpression ip", "weir-rule 1\nhook nowhere\nexpression ip"}) {
+    const auto read = decode_rule(bytes_of(text));
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, ErrorCode::kInvalidFile) << text;
+  }
+}
+
+TEST(Hook, NamesRoundTripAndTcIsIngress) {
+  for (const Hook hook : {Hook::kXdp, Hook::kTcIngress, Hook::kTcEgress}) {
+    EXPECT_EQ(hook_by_name(hook_name(hook)), hook);
+  }
+  EXPECT_EQ(hook_by_name("tc"), Hook::kTcIngress);
+  const auto none = hook_by_name("sock");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kUsage);
+}
+
+}  // namespace
+}  // namespace weir::xdp

@@ -1,0 +1,49 @@
+// What a standing rule says of itself, kept in the program's own read-only map (ebpf::kRuleMap).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cbpf/base/bytes.h"
+#include "cbpf/base/result.h"
+#include "translator/ebpf/rule_maps.h"
+
+namespace weir::xdp {
+
+enum class Hook : std::uint8_t { kXdp, kTcIngress, kTcEgress };
+
+// "xdp", "tc-ingress", "tc-egress".
+std::string_view hook_name(Hook hook);
+// Those, and "tc" for ingress. kUsage for any other.
+Result<Hook> hook_by_name(std::string_view name);
+
+// "drop", "pass", "count".
+std::string_view action_name(ebpf::Action action);
+
+struct RuleText {
+  ebpf::Action action = ebpf::Action::kCount;
+  Hook hook = Hook::kXdp;
+  int link_type = 1;              // The DLT_* number the expression was compiled for.
+  std::uint64_t attached_at = 0;  // Seconds since 1970.
+  std::string expression;         // As the user wrote it; any bytes.
+  friend bool operator==(const RuleText&, const RuleText&) = default;
+};
+
+// Lines of "KEY VALUE", each with its newline, the version first and the expression last; that runs
+// to the end and is not ended by a newline:
+//
+//   weir-rule 1
+//   action drop
+//   hook xdp
+//   link-type 1
+//   attached-at 1790000000
+//   expression tcp port 80
+//
+// A reader skips keys it does not know. Another number in the first line is another format.
+std::string encode_rule(const RuleText& rule);
+
+// kInvalidFile when the bytes are no rule, of another version, or a value cannot be read.
+Result<RuleText> decode_rule(Bytes bytes);
+
+}  // namespace weir::xdp
