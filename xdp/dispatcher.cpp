@@ -19,6 +19,8 @@
 namespace weir::xdp {
 namespace {
 
+constexpr int kMostEntries = 10;  // Of a dispatcher.
+
 struct CloseObject {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
 };
@@ -42,9 +44,14 @@ xdp_attach_mode mode_of(XdpMode mode) {
   return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
-bool is_bpffs(const char* path) {
+std::string bpffs() {
+  const char* elsewhere = std::getenv("LIBXDP_BPFFS");
+  return elsewhere != nullptr ? elsewhere : "/sys/fs/bpf";
+}
+
+bool is_bpffs(const std::string& path) {
   struct statfs filesystem {};
-  return statfs(path, &filesystem) == 0 &&
+  return statfs(path.c_str(), &filesystem) == 0 &&
          static_cast<std::uint64_t>(filesystem.f_type) == BPF_FS_MAGIC;
 }
 
@@ -105,9 +112,8 @@ std::string why_no_dispatcher() {
     return "the kernel has no program extensions (BPF_PROG_TYPE_EXT)";
   }
   // libxdp keeps the parts of a dispatcher there.
-  const char* elsewhere = std::getenv("LIBXDP_BPFFS");
-  if (!is_bpffs(elsewhere != nullptr ? elsewhere : "/sys/fs/bpf")) {
-    return "no bpffs is mounted at /sys/fs/bpf";
+  if (!is_bpffs(bpffs())) {
+    return fmt::format("no bpffs is mounted at {}", bpffs());
   }
   return {};
 }
@@ -141,19 +147,20 @@ Result<DispatcherEntry> add_to_dispatcher(std::uint32_t interface, XdpMode mode,
   return entry;
 }
 
-std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface) {
-  silence_libbpf();
+std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface,
+                                                std::uint32_t dispatcher_id, XdpMode mode) {
+  // The places are part of libxdp's protocol; its own reader keeps every descriptor it opens.
   std::vector<DispatcherEntry> entries;
-  const Multiprog programs = dispatcher_of(interface);
-  if (programs == nullptr) {
-    return entries;
-  }
-  const XdpMode mode = xdp_multiprog__attach_mode(programs.get()) == XDP_MODE_SKB
-                           ? XdpMode::kGeneric
-                           : XdpMode::kNative;
-  for (xdp_program* program = xdp_multiprog__next_prog(nullptr, programs.get()); program != nullptr;
-       program = xdp_multiprog__next_prog(program, programs.get())) {
-    entries.push_back({xdp_program__id(program), mode});
+  for (int i = 0; i < kMostEntries; ++i) {
+    const Fd program(bpf_obj_get(
+        fmt::format("{}/xdp/dispatch-{}-{}/prog{}-prog", bpffs(), interface, dispatcher_id, i)
+            .c_str()));
+    if (!program.valid()) {
+      break;
+    }
+    if (const auto info = program_info(program.get())) {
+      entries.push_back({info->id, mode});
+    }
   }
   return entries;
 }

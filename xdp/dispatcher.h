@@ -34,10 +34,13 @@ struct DispatcherEntry {
 Result<DispatcherEntry> add_to_dispatcher(std::uint32_t interface, XdpMode mode,
                                           const LoadedProgram& program);
 
-// What the dispatcher calls, in order; empty when none stands there.
-std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface);
+// What the dispatcher of that id on the interface calls, in order.
+std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface,
+                                                std::uint32_t dispatcher_id, XdpMode mode);
 
-// Takes one out; the dispatcher goes with the last. Fine when it is not there.
+// Takes one out; the dispatcher goes with the last. Fine when it is not there. libxdp 1.3.1 keeps
+// descriptors of the programs it has looked at: they are detached at once, but leave the kernel
+// only with the calling process.
 Status remove_from_dispatcher(std::uint32_t interface, const DispatcherEntry& entry);
 
 }  // namespace weir::xdp

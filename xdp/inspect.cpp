@@ -68,6 +68,28 @@ Result<std::vector<std::uint8_t>> map_value(int map_fd, std::uint32_t key) {
   return value;
 }
 
+Result<Fd> open_program_map(std::uint32_t program_id, std::string_view name) {
+  const auto program = open_program(program_id);
+  if (!program) {
+    return tl::make_unexpected(program.error());
+  }
+  const auto info = program_info(program->get());
+  if (!info) {
+    return tl::make_unexpected(info.error());
+  }
+  for (const std::uint32_t id : info->map_ids) {
+    auto map = open_map(id);
+    if (!map) {
+      return map;
+    }
+    if (const auto of_map = map_info(map->get()); of_map && of_map->name == name) {
+      return map;
+    }
+  }
+  return fail(ErrorCode::kUnsupported, fmt::format("the program '{}' (id {}) has no map '{}'",
+                                                   info->name, program_id, name));
+}
+
 std::string describe_program(std::uint32_t id) {
   const auto fd = open_program(id);
   const auto info = fd ? program_info(fd->get()) : tl::make_unexpected(fd.error());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cbpf/base/fd.h"
@@ -14,6 +15,9 @@ namespace weir::xdp {
 // kPermission says so. kSystem when there is none of that id.
 Result<Fd> open_program(std::uint32_t id);
 Result<Fd> open_map(std::uint32_t id);
+
+// A descriptor of the program's map of that name. kUnsupported when it has none.
+Result<Fd> open_program_map(std::uint32_t program_id, std::string_view name);
 
 struct MapInfo {
   std::uint32_t id = 0;

@@ -142,17 +142,17 @@ Result<XdpAttachment> attach_shared(const Interface& interface, const LoadedProg
     return tl::make_unexpected(entry.error());
   }
   // libxdp falls back by itself where a later step of the dispatcher fails.
-  const auto entries = dispatcher_entries(interface.index);
-  const bool shared = std::any_of(entries.begin(), entries.end(), [&](const DispatcherEntry& e) {
-    return e.program_id == entry->program_id;
-  });
+  const auto standing = xdp_programs(interface.name);
+  const bool shared =
+      standing && std::any_of(standing->begin(), standing->end(), [&](const XdpStanding& one) {
+        return one.in_dispatcher && one.program_id == entry->program_id;
+      });
   XdpAttachment attachment;
   attachment.program_id = entry->program_id;
   attachment.dispatcher = shared;
   attachment.fallback = shared ? "" : "libxdp could not make its dispatcher";
-  const XdpStanding standing{entry->program_id, options.mode, shared};
-  attachment.link =
-      Link([index = interface.index, standing]() { return detach_xdp(index, standing); });
+  const XdpStanding own{entry->program_id, options.mode, shared};
+  attachment.link = Link([index = interface.index, own]() { return detach_xdp(index, own); });
   return attachment;
 }
 
@@ -204,7 +204,8 @@ Result<std::vector<XdpStanding>> xdp_programs(const std::string& interface) {
     return standing;
   }
   if (is_dispatcher(main->program_id)) {
-    for (const DispatcherEntry& entry : dispatcher_entries(there->index)) {
+    for (const DispatcherEntry& entry :
+         dispatcher_entries(there->index, main->program_id, main->mode)) {
       standing.push_back({entry.program_id, entry.mode, true});
     }
   }
