@@ -60,7 +60,7 @@ TEST(LowerKernel, ExpressionsGiveTheInterpretersVerdict) {
   const std::uint64_t seed = random::seed_or(3);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
-  const auto packets = some_packets(choices, 60);
+  const auto packets = some_packets(choices, 30);
   for (const std::string& expression : cbpf::short_expressions()) {
     expect_same_verdicts(compiled(expression), expression, packets);
     if (HasFatalFailure()) {
@@ -74,7 +74,7 @@ TEST(LowerKernel, RandomProgramsGiveTheInterpretersVerdict) {
   const std::uint64_t seed = random::seed_or(4);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 150; ++i) {
     const auto dialect = choices.chance(50) ? cbpf::Dialect::kLinux : cbpf::Dialect::kLibpcap;
     const auto program = random::random_program(choices, dialect);
     const auto validated = cbpf::validate(program, dialect);

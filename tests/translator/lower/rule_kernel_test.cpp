@@ -1,27 +1,15 @@
 // Standing rules in the running kernel: they act on what matches, and count everything.
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "tests/kernel/kernel.h"
+#include "tests/translator/lower/counters.h"
 #include "tests/translator/lower/lowered.h"
 #include "xdp/test_run.h"
 
 namespace weir::lower {
 namespace {
-
-Counter read_counter(const xdp::LoadedProgram& program, std::uint32_t key) {
-  std::vector<Counter> counters(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  EXPECT_EQ(bpf_map_lookup_elem(program.map_fd(kCounterMap), &key, counters.data()), 0);
-  Counter sum;
-  for (const Counter& each : counters) {
-    sum.packets += each.packets;
-    sum.bytes += each.bytes;
-  }
-  return sum;
-}
 
 TEST(RuleKernel, RulesCountAndAct) {
   WEIR_NEEDS_KERNEL();
