@@ -131,7 +131,7 @@ class Selector {
       }
     }
     reader_->finish();
-    exits_.finish([&] { return reader_->length(); });
+    exits_.finish([&] { return length_on_wire(); });
     return std::move(machine_);
   }
 
@@ -154,6 +154,19 @@ class Selector {
     reader_->begin(context);
     builder_.jump(0);
     reachable_[0] = true;
+  }
+
+  // For the counters of a rule: a tag that the hook keeps beside the packet was on the wire too.
+  // vlan_present is 0 or 1.
+  Vreg length_on_wire() {
+    const Vreg length = reader_->length();
+    if (!target_.vlan_present.exists()) {
+      return length;
+    }
+    const ContextField field = target_.vlan_present;
+    const Vreg present = builder_.load(field.width, reader_->context(), field.offset);
+    const Vreg tag = builder_.alu(AluOp::kLsh, present, Operand::constant(2));
+    return builder_.alu(AluOp::kAdd, length, Operand::of(tag));
   }
 
   // ---- Operands ----
