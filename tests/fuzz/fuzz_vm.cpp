@@ -78,8 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(!ebpf::disassemble(program.instructions).empty() || slots.empty(), "it has a text");
   (void)ebpf::check(program);
   const vm::Helper helpers[] = {{.number = 5, .function = vm::first_argument}};
-  const vm::LoadOptions options{
-      .budget = 100000, .legacy_packet_access = (data[1] & 1) != 0, .prove = (data[1] & 2) == 0};
+  const vm::LoadOptions options{.budget = 100000, .legacy_packet_access = (data[1] & 1) != 0};
   const auto machine = vm::Machine::load(program, helpers, options);
   if (machine) {
     vm::run(*machine, program, all.first(memory));

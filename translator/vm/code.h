@@ -50,12 +50,12 @@ static_assert(sizeof(Op) == 24);
 namespace handler {
 inline constexpr std::size_t kAlu = 0;  // 18 operations: 32 bits imm, reg, 64 bits imm, reg.
 inline constexpr std::size_t kJump = kAlu + 18 * 4;  // 12 conditions likewise.
-// 4 widths: checked unsigned, checked signed, proven unsigned, proven signed.
+// 4 widths: unsigned, sign-extended.
 inline constexpr std::size_t kLoad = kJump + 12 * 4;
-// 4 widths: checked imm, checked reg, proven imm, proven reg.
-inline constexpr std::size_t kStore = kLoad + 4 * 4;
+// 4 widths: imm, reg.
+inline constexpr std::size_t kStore = kLoad + 4 * 2;
 // 16, 32, 64 bits: cut, swapped.
-inline constexpr std::size_t kEndian = kStore + 4 * 4;
+inline constexpr std::size_t kEndian = kStore + 4 * 2;
 inline constexpr std::size_t kImm64 = kEndian + 3 * 2;
 inline constexpr std::size_t kAtomic = kImm64 + 1;
 inline constexpr std::size_t kPacket = kAtomic + 1;
@@ -78,11 +78,11 @@ constexpr std::size_t width_index(ebpf::Width width) {
          : width == ebpf::Width::kW ? 2
                                     : 3;
 }
-constexpr std::size_t load(ebpf::Width width, bool sign_extend, bool proven) {
-  return kLoad + width_index(width) * 4 + (proven ? 2 : 0) + (sign_extend ? 1 : 0);
+constexpr std::size_t load(ebpf::Width width, bool sign_extend) {
+  return kLoad + width_index(width) * 2 + (sign_extend ? 1 : 0);
 }
-constexpr std::size_t store(ebpf::Width width, bool reg, bool proven) {
-  return kStore + width_index(width) * 4 + (proven ? 2 : 0) + (reg ? 1 : 0);
+constexpr std::size_t store(ebpf::Width width, bool reg) {
+  return kStore + width_index(width) * 2 + (reg ? 1 : 0);
 }
 }  // namespace handler
 
@@ -91,9 +91,7 @@ inline constexpr std::size_t kFrames = 8;
 
 // Everything a Machine keeps.
 struct Code {
-  std::vector<Op> ops;               // Every access checked.
-  std::vector<Op> packet_ops;        // The same for packets, with what is proven unchecked.
-  std::size_t checked_accesses = 0;  // In packet_ops.
+  std::vector<Op> ops;
   std::vector<Helper> helpers;
   std::vector<std::vector<std::uint8_t>> data;  // Of each map.
   std::vector<Region> regions;                  // The same as regions.
@@ -116,6 +114,7 @@ struct Job {
   std::uint64_t r1 = 0;
   std::uint64_t r2 = 0;
   Region main;                           // Looked at first: the packet, or the first region.
+  Region second;                         // Looked at next: the context.
   std::span<const Region> regions;       // The others the caller gives.
   Bytes packet;                          // For the legacy loads.
   ebpf::UserContext* context = nullptr;  // Of a batch; r1 points to it.
@@ -125,8 +124,8 @@ struct Job {
   Fault fault;
 };
 
-// Runs a job from the first of `ops`; false when it ended with job.fault.
-bool execute(const Code& code, const Op* ops, Job& job);
+// Runs a job; false when it ended with job.fault.
+bool execute(const Code& code, Job& job);
 
 // The labels of execute(), by their number in `handler`; null where an operation has no such form.
 std::span<const void* const> handlers();

@@ -56,34 +56,34 @@ std::uint64_t extend(std::uint64_t value) {
   return static_cast<std::uint64_t>(std::int64_t{static_cast<T>(value)});
 }
 
-// The bytes at an address that was checked or proven; not aligned.
+// The bytes at an address that was checked; not aligned.
 template <typename T>
 std::uint64_t load(std::uint64_t at) {
   T value;
-  std::memcpy(&value, reinterpret_cast<const void *>(at), sizeof(T));
+  std::memcpy(&value, reinterpret_cast<const void*>(at), sizeof(T));
   return static_cast<std::uint64_t>(value);
 }
 template <typename T>
 void store(std::uint64_t at, std::uint64_t value) {
   const T part = static_cast<T>(value);
-  std::memcpy(reinterpret_cast<void *>(at), &part, sizeof(T));
+  std::memcpy(reinterpret_cast<void*>(at), &part, sizeof(T));
 }
 
 // What a local call keeps for its caller.
 struct Caller {
-  const Op *next;  // No defaults: a run must not pay for frames it does not use.
+  const Op* next;  // No defaults: a run must not pay for frames it does not use.
   std::array<std::uint64_t, 4> saved;  // r6 to r9.
 };
 
-std::uint64_t stored_bytes(const Code &code, const Op &op) {
-  const auto *store = std::get_if<ebpf::Store>(&code.instructions[op.index]);
+std::uint64_t stored_bytes(const Code& code, const Op& op) {
+  const auto* store = std::get_if<ebpf::Store>(&code.instructions[op.index]);
   return store != nullptr ? static_cast<std::uint64_t>(store->width) : 0;
 }
 
 constexpr std::size_t kPrefetchAhead = 16;
 
 // Runs `job`; or, when `labels` is given, only says where the code of each operation is.
-bool interpret(const Code *code, const Op *first, Job *job, const void *const **labels) {
+bool interpret(const Code* code, Job* job, const void* const** labels) {
   // clang-format off
   static const void* const kLabels[handler::kCount] = {
       // kAlu
@@ -108,14 +108,10 @@ bool interpret(const Code *code, const Op *first, Job *job, const void *const **
       &&jslt32_reg, &&jslt64_imm, &&jslt64_reg, &&jsle32_imm, &&jsle32_reg, &&jsle64_imm,
       &&jsle64_reg,
       // kLoad
-      &&load8, &&load8_sx, &&load8_proven, &&load8_sx_proven, &&load16, &&load16_sx,
-      &&load16_proven, &&load16_sx_proven, &&load32, &&load32_sx, &&load32_proven,
-      &&load32_sx_proven, &&load64, nullptr, &&load64_proven, nullptr,
+      &&load8, &&load8_sx, &&load16, &&load16_sx, &&load32, &&load32_sx, &&load64, nullptr,
       // kStore
-      &&store8_imm, &&store8_reg, &&store8_imm_proven, &&store8_reg_proven, &&store16_imm,
-      &&store16_reg, &&store16_imm_proven, &&store16_reg_proven, &&store32_imm, &&store32_reg,
-      &&store32_imm_proven, &&store32_reg_proven, &&store64_imm, &&store64_reg,
-      &&store64_imm_proven, &&store64_reg_proven,
+      &&store8_imm, &&store8_reg, &&store16_imm, &&store16_reg,
+      &&store32_imm, &&store32_reg, &&store64_imm, &&store64_reg,
       // kEndian
       &&cut16, &&swap16, &&cut32, &&swap32, &&cut64, &&swap64,
       // the rest
@@ -131,6 +127,7 @@ bool interpret(const Code *code, const Op *first, Job *job, const void *const **
   std::array<Caller, kFrames - 1> callers;
   const std::uint64_t stack_top = reinterpret_cast<std::uint64_t>(stack.data()) + stack.size();
   Memory memory{.main = job->main,
+                .second = job->second,
                 .stack_bottom = stack_top,
                 .stack_top = stack_top,
                 .given = job->regions,
@@ -140,7 +137,7 @@ bool interpret(const Code *code, const Op *first, Job *job, const void *const **
   std::uint64_t budget = 0;
   std::uint64_t at = 0;
   std::size_t number = 0;  // Of the packet in a batch.
-  const Op *op = nullptr;
+  const Op* op = nullptr;
   FaultKind fault = FaultKind::kNone;
 
 begin:
@@ -148,22 +145,24 @@ begin:
   r[1] = job->r1;
   r[2] = job->r2;
   if (!job->packets.empty()) {
-    const UserPacket &packet = job->packets[number];
+    const UserPacket& packet = job->packets[number];
     job->context->data = reinterpret_cast<std::uint64_t>(packet.data);
     job->context->data_end = job->context->data + packet.captured;
     job->context->length = packet.length;
     memory.main = {.address = job->context->data, .size = packet.captured};
     if (number + kPrefetchAhead < job->packets.size()) {
-      const std::uint8_t *ahead = job->packets[number + kPrefetchAhead].data;
+      const std::uint8_t* ahead = job->packets[number + kPrefetchAhead].data;
       __builtin_prefetch(ahead);
       __builtin_prefetch(ahead + 64);
     }
   }
   r[10] = stack_top;
   memory.stack_bottom = stack_top - code->stack_bytes;
-  std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+  if (code->stack_bytes != 0) {
+    std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+  }
   budget = code->budget;
-  op = first;
+  op = code->ops.data();
   goto * op->handler;
 
 // clang-format off
@@ -279,35 +278,20 @@ begin:
 
   load8: at = r[op->src] + op->value; if (!memory.readable(at, 1)) goto outside; r[op->dst] = load<std::uint8_t>(at); goto *(++op)->handler;
   load8_sx: at = r[op->src] + op->value; if (!memory.readable(at, 1)) goto outside; r[op->dst] = load<std::int8_t>(at); goto *(++op)->handler;
-  load8_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint8_t>(at); goto *(++op)->handler;
-  load8_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int8_t>(at); goto *(++op)->handler;
   load16: at = r[op->src] + op->value; if (!memory.readable(at, 2)) goto outside; r[op->dst] = load<std::uint16_t>(at); goto *(++op)->handler;
   load16_sx: at = r[op->src] + op->value; if (!memory.readable(at, 2)) goto outside; r[op->dst] = load<std::int16_t>(at); goto *(++op)->handler;
-  load16_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint16_t>(at); goto *(++op)->handler;
-  load16_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int16_t>(at); goto *(++op)->handler;
   load32: at = r[op->src] + op->value; if (!memory.readable(at, 4)) goto outside; r[op->dst] = load<std::uint32_t>(at); goto *(++op)->handler;
   load32_sx: at = r[op->src] + op->value; if (!memory.readable(at, 4)) goto outside; r[op->dst] = load<std::int32_t>(at); goto *(++op)->handler;
-  load32_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint32_t>(at); goto *(++op)->handler;
-  load32_sx_proven: at = r[op->src] + op->value; r[op->dst] = load<std::int32_t>(at); goto *(++op)->handler;
   load64: at = r[op->src] + op->value; if (!memory.readable(at, 8)) goto outside; r[op->dst] = load<std::uint64_t>(at); goto *(++op)->handler;
-  load64_proven: at = r[op->src] + op->value; r[op->dst] = load<std::uint64_t>(at); goto *(++op)->handler;
 
   store8_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 1)) goto unwritable; store<std::uint8_t>(at, op->value); goto *(++op)->handler;
   store8_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 1)) goto unwritable; store<std::uint8_t>(at, r[op->src]); goto *(++op)->handler;
-  store8_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint8_t>(at, op->value); goto *(++op)->handler;
-  store8_reg_proven: at = r[op->dst] + op->value; store<std::uint8_t>(at, r[op->src]); goto *(++op)->handler;
   store16_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 2)) goto unwritable; store<std::uint16_t>(at, op->value); goto *(++op)->handler;
   store16_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 2)) goto unwritable; store<std::uint16_t>(at, r[op->src]); goto *(++op)->handler;
-  store16_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint16_t>(at, op->value); goto *(++op)->handler;
-  store16_reg_proven: at = r[op->dst] + op->value; store<std::uint16_t>(at, r[op->src]); goto *(++op)->handler;
   store32_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 4)) goto unwritable; store<std::uint32_t>(at, op->value); goto *(++op)->handler;
   store32_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 4)) goto unwritable; store<std::uint32_t>(at, r[op->src]); goto *(++op)->handler;
-  store32_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint32_t>(at, op->value); goto *(++op)->handler;
-  store32_reg_proven: at = r[op->dst] + op->value; store<std::uint32_t>(at, r[op->src]); goto *(++op)->handler;
   store64_imm: at = r[op->dst] + wide(op->offset); if (!memory.writable(at, 8)) goto unwritable; store<std::uint64_t>(at, op->value); goto *(++op)->handler;
   store64_reg: at = r[op->dst] + op->value; if (!memory.writable(at, 8)) goto unwritable; store<std::uint64_t>(at, r[op->src]); goto *(++op)->handler;
-  store64_imm_proven: at = r[op->dst] + wide(op->offset); store<std::uint64_t>(at, op->value); goto *(++op)->handler;
-  store64_reg_proven: at = r[op->dst] + op->value; store<std::uint64_t>(at, r[op->src]); goto *(++op)->handler;
 
   cut16: r[op->dst] = static_cast<std::uint16_t>(r[op->dst]); goto *(++op)->handler;
   cut32: r[op->dst] = low(r[op->dst]); goto *(++op)->handler;
@@ -319,24 +303,24 @@ begin:
 
 imm64:
   r[op->dst] = op->value;
-  goto *(++op)->handler;
+  goto*(++op)->handler;
 
 atomic:
   at = r[op->dst] + wide(op->offset);
   fault = run_atomic(memory, *op, at, r.data());
   if (fault != FaultKind::kNone) goto faulted;
-  goto *(++op)->handler;
+  goto*(++op)->handler;
 
 packet:
   if (!load_packet(job->packet, *op, r.data())) {
     r[0] = 0;
     goto exit;
   }
-  goto *(++op)->handler;
+  goto*(++op)->handler;
 
 call_helper:
   r[0] = op->helper->function(op->helper->user, r[1], r[2], r[3], r[4], r[5]);
-  goto *(++op)->handler;
+  goto*(++op)->handler;
 
 call_local:
   if (depth == callers.size()) {
@@ -349,7 +333,7 @@ call_local:
   ++depth;
   r[10] -= kFrameBytes;
   memory.stack_bottom = r[10] - kFrameBytes;
-  std::memset(reinterpret_cast<void *>(memory.stack_bottom), 0, kFrameBytes);
+  std::memset(reinterpret_cast<void*>(memory.stack_bottom), 0, kFrameBytes);
   op += op->jump.target;
   goto * op->handler;
 
@@ -399,13 +383,11 @@ faulted:
 
 }  // namespace
 
-bool execute(const Code &code, const Op *ops, Job &job) {
-  return interpret(&code, ops, &job, nullptr);
-}
+bool execute(const Code& code, Job& job) { return interpret(&code, &job, nullptr); }
 
-std::span<const void *const> handlers() {
-  const void *const *labels = nullptr;
-  interpret(nullptr, nullptr, nullptr, &labels);
+std::span<const void* const> handlers() {
+  const void* const* labels = nullptr;
+  interpret(nullptr, nullptr, &labels);
   return {labels, handler::kCount};
 }
 

@@ -153,13 +153,13 @@ class Translator {
 
   Status translate(const ebpf::Load& load) {
     const bool sign_extend = load.sign_extend && load.width != ebpf::Width::kDw;
-    set_handler(handler::load(load.width, sign_extend, false));
+    set_handler(handler::load(load.width, sign_extend));
     op_.value = wide(load.offset);
     return all(set_dst(load.dst), set_src(load.src));
   }
 
   Status translate(const ebpf::Store& store) {
-    set_handler(handler::store(store.width, is_register(store.src), false));
+    set_handler(handler::store(store.width, is_register(store.src)));
     op_.offset = store.offset;
     if (const Reg* reg = std::get_if<Reg>(&store.src)) {
       op_.value = wide(store.offset);
@@ -369,7 +369,6 @@ Result<std::unique_ptr<Code>> make_code(const ebpf::Program& program,
   if (Status status = Translator(program, *code, options).run(); !status) {
     return tl::make_unexpected(std::move(status.error()));
   }
-  code->packet_ops = code->ops;
   return code;
 }
 

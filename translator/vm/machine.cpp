@@ -85,7 +85,7 @@ Result<std::uint64_t> Machine::run(const Input& input) const {
     job.main = input.regions.front();
     job.regions = input.regions.subspan(1);
   }
-  if (!execute(*code_, code_->ops.data(), job)) {
+  if (!execute(*code_, job)) {
     return failure(*code_, job.fault);
   }
   return job.r0;
@@ -102,8 +102,8 @@ Result<std::uint32_t> Machine::run_packet(const ebpf::UserContext& context) cons
   const Region own = {.address = address_of(&context), .size = sizeof(context)};
   Job job{.r1 = own.address,
           .main = {.address = context.data, .size = context.data_end - context.data},
-          .regions = std::span(&own, 1)};
-  if (!execute(*code_, code_->packet_ops.data(), job)) {
+          .second = own};
+  if (!execute(*code_, job)) {
     return failure(*code_, job.fault);
   }
   return static_cast<std::uint32_t>(job.r0);
@@ -121,16 +121,14 @@ Status Machine::run_packets(std::span<const UserPacket> packets, std::span<std::
   ebpf::UserContext context = common;
   const Region own = {.address = address_of(&context), .size = sizeof(context)};
   Job job{.r1 = own.address,
-          .regions = std::span(&own, 1),
+          .second = own,
           .context = &context,
           .packets = packets,
           .verdicts = verdicts.data()};
-  if (!execute(*code_, code_->packet_ops.data(), job)) {
+  if (!execute(*code_, job)) {
     return failure(*code_, job.fault, fmt::format("packet {}", job.fault.packet));
   }
   return {};
 }
-
-std::size_t Machine::checked_accesses() const { return code_->checked_accesses; }
 
 }  // namespace weir::vm

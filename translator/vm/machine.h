@@ -1,9 +1,8 @@
 // The extended machine in user space: loads a program once, runs it many times.
 //
-// Every access to memory is checked against the regions the program may touch, either while it runs
-// or, for packets, once at load by a proof (proof.h). What RFC 9669 defines behaves as it says
-// there; what a kernel would refuse but the standard defines (a constant divisor of 0, code that is
-// never reached) runs.
+// Every access to memory is checked while it runs, against the regions the program may touch. What
+// RFC 9669 defines behaves as it says there; what a kernel would refuse but the standard defines (a
+// constant divisor of 0, code that is never reached) runs.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +43,6 @@ struct LoadOptions {
   std::uint64_t budget = 0;
   // Whether runs bring a packet for the legacy loads (section 5.5). They are refused otherwise.
   bool legacy_packet_access = false;
-  // Whether to prove accesses of packet runs at load; without it each is checked.
-  bool prove = true;
 };
 
 inline constexpr std::uint64_t kDefaultBudget = std::uint64_t{1} << 32;
@@ -98,9 +95,6 @@ class Machine {
   // packet.
   Status run_packets(std::span<const UserPacket> packets, std::span<std::uint32_t> verdicts,
                      const ebpf::UserContext& common = {}) const;
-
-  // How many instructions that touch memory are still checked while packets run.
-  std::size_t checked_accesses() const;
 
  private:
   explicit Machine(std::unique_ptr<Code> code);

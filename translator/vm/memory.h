@@ -16,17 +16,20 @@ inline bool covers(const Region& region, std::uint64_t address, std::uint64_t by
 
 // Every region of a run. Invariant: [stack_bottom, stack_top) is all 0 or written by the program.
 struct Memory {
-  Region main;  // The likeliest, looked at first.
+  Region main;    // The likeliest, looked at first.
+  Region second;  // The next.
   std::uint64_t stack_bottom = 0;
   std::uint64_t stack_top = 0;
   std::span<const Region> given;
   std::span<const Region> data;
 
   bool readable(std::uint64_t address, std::uint64_t bytes) const {
-    return covers(main, address, bytes) || elsewhere(address, bytes, false);
+    return covers(main, address, bytes) || covers(second, address, bytes) ||
+           elsewhere(address, bytes, false);
   }
   bool writable(std::uint64_t address, std::uint64_t bytes) const {
-    return (main.writable && covers(main, address, bytes)) || elsewhere(address, bytes, true);
+    return (main.writable && covers(main, address, bytes)) ||
+           (second.writable && covers(second, address, bytes)) || elsewhere(address, bytes, true);
   }
 
  private:
