@@ -38,7 +38,14 @@ Magic magic_of(const std::uint8_t* bytes) {
   }
 }
 
-Result<std::unique_ptr<SavefileSource>> open_source(SavefileInput input) {
+}  // namespace
+
+std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type) {
+  return snaplen == 0 || snaplen > kMaxSnaplen ? max_captured_length(link_type) : snaplen;
+}
+
+Status SavefileSource::choose_format() {
+  SavefileInput& input = scan_.input;
   while (input.size() < 4) {
     const auto more = input.fill();
     if (!more) {
@@ -48,47 +55,49 @@ Result<std::unique_ptr<SavefileSource>> open_source(SavefileInput input) {
       break;
     }
   }
-  const auto invalid = [&](std::string message) {
-    return fail(ErrorCode::kInvalidFile, std::move(message), {.file = input.name()});
-  };
   if (input.size() == 0) {
-    return invalid("the file is empty");
+    return scan_.invalid("the file is empty");
   }
   if (input.size() < 4) {
-    return invalid(
+    return scan_.invalid(
         fmt::format("neither pcap nor pcapng: the file has only {} bytes", input.size()));
   }
   switch (magic_of(input.data())) {
     case Magic::kPcap:
-      return open_pcap(std::move(input));
+      format_ = make_pcap_reader(scan_);
+      return {};
     case Magic::kPcapng:
-      return open_pcapng(std::move(input));
+      format_ = make_pcapng_reader(scan_);
+      return {};
     case Magic::kModifiedPcap:
-      return invalid("a modified pcap file (magic number a1b2cd34) cannot be read");
+      return scan_.invalid("a modified pcap file (magic number a1b2cd34) cannot be read");
     case Magic::kNavtelPcap:
-      return invalid("a Navtel pcap file (magic number a12b3c4d) cannot be read");
+      return scan_.invalid("a Navtel pcap file (magic number a12b3c4d) cannot be read");
     case Magic::kGzip:
-      return invalid("the file is compressed with gzip and has to be unpacked first");
+      return scan_.invalid("the file is compressed with gzip and has to be unpacked first");
     case Magic::kUnknown:
       break;
   }
-  return invalid(fmt::format("neither pcap nor pcapng: the file begins with the bytes {}",
-                             to_hex(input.bytes().first(4))));
+  return scan_.invalid(fmt::format("neither pcap nor pcapng: the file begins with the bytes {}",
+                                   to_hex(input.bytes().first(4))));
 }
 
-}  // namespace
-
-std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type) {
-  return snaplen == 0 || snaplen > kMaxSnaplen ? max_captured_length(link_type) : snaplen;
+Status SavefileSource::open() {
+  scan_.packets.reserve(kMaxBatch);
+  scan_.records.reserve(kMaxBatch);
+  if (auto status = choose_format(); !status) {
+    return status;
+  }
+  return format_->open();
 }
 
 void SavefileSource::begin_batch() {
-  input_.consume(scanned_);
-  packets_before_ += packets_.size();
-  scanned_ = 0;
-  packets_.clear();
-  records_.clear();
-  altered_ = false;
+  scan_.input.consume(scan_.scanned);
+  scan_.packets_before += scan_.packets.size();
+  scan_.scanned = 0;
+  scan_.packets.clear();
+  scan_.records.clear();
+  scan_.altered = false;
 }
 
 Result<Batch> SavefileSource::next_batch() {
@@ -96,31 +105,31 @@ Result<Batch> SavefileSource::next_batch() {
     begin_batch();
   }
   for (;;) {
-    const Status status = scan();
+    Status status = format_->find_records();
     // What was found before a break is handed out first; the next call meets the break again.
-    if (scanned_ > 0) {
+    if (scan_.scanned > 0) {
       break;
     }
     if (!status) {
-      return tl::make_unexpected(status.error());
+      return tl::make_unexpected(std::move(status.error()));
     }
-    const auto more = input_.fill();
+    auto more = scan_.input.fill();
     if (!more) {
-      return tl::make_unexpected(more.error());
+      return tl::make_unexpected(std::move(more.error()));
     }
     if (!*more) {
-      if (input_.size() > 0) {
-        return cut_off();
+      if (scan_.input.size() > 0) {
+        return format_->cut_off();
       }
       break;
     }
   }
-  return Batch{.link_type = link_type_,
-               .packets = packets_,
-               .records = records_,
-               .bytes = input_.bytes().first(scanned_),
-               .layout = layout(),
-               .altered = altered_};
+  return Batch{.link_type = scan_.link_type,
+               .packets = scan_.packets,
+               .records = scan_.records,
+               .bytes = scan_.input.bytes().first(scan_.scanned),
+               .layout = scan_.layout,
+               .altered = scan_.altered};
 }
 
 SavefileReader::SavefileReader(std::unique_ptr<SavefileSource> source)
@@ -142,11 +151,11 @@ Result<SavefileReader> SavefileReader::open(const std::string& path) {
 }
 
 Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name) {
-  auto source = open_source(SavefileInput(std::move(fd), std::move(name)));
-  if (!source) {
-    return tl::make_unexpected(std::move(source.error()));
+  auto source = std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name)));
+  if (auto status = source->open(); !status) {
+    return tl::make_unexpected(std::move(status.error()));
   }
-  return SavefileReader(std::move(*source));
+  return SavefileReader(std::move(source));
 }
 
 const SavefileHeader& SavefileReader::header() const { return source_->header(); }

@@ -73,19 +73,17 @@ struct PacketFields {
   std::size_t fixed = 0;  // Length of the fields before the packet.
 };
 
-class PcapngSource final : public SavefileSource {
+class PcapngReader final : public SavefileFormatReader {
  public:
-  explicit PcapngSource(SavefileInput input) : SavefileSource(std::move(input)) {}
+  explicit PcapngReader(SavefileScan& scan) : scan_(scan) {}
 
   // Reads up to the first interface, as far as that is possible.
-  Status begin();
+  Status open() override;
+  Status find_records() override;
+  tl::unexpected<Error> cut_off() const override;
 
  private:
-  Status scan() override;
-  tl::unexpected<Error> cut_off() const override;
-  RecordLayout layout() const override { return RecordLayout::kPcapng; }
-
-  // The block at `scanned_`; none when it is not yet whole in the window.
+  // The block at the end of the batch; none when it is not yet whole in the window.
   Result<std::optional<Block>> next_block();
   Result<std::uint32_t> block_length(std::uint32_t type, const std::uint8_t* p) const;
   // Takes one block. False when it belongs into the next batch: a packet of another link type, or
@@ -100,26 +98,25 @@ class PcapngSource final : public SavefileSource {
 
   std::uint32_t load32(const std::uint8_t* p) const { return load_file32(p, swapped_); }
   std::uint16_t load16(const std::uint8_t* p) const { return load_file16(p, swapped_); }
-  std::uint64_t position() const { return input_.offset() + scanned_; }
-  std::uint64_t packet_number() const { return packets_before_ + packets_.size() + 1; }
 
+  SavefileScan& scan_;
   bool swapped_ = false;
   bool in_section_ = false;
   std::uint32_t max_block_ = kMaxBlock;
 };
 
-Status PcapngSource::begin() {
-  begun_ = true;
-  header_.format = SavefileFormat::kPcapng;
+Status PcapngReader::open() {
+  scan_.layout = RecordLayout::kPcapng;
+  scan_.header.format = SavefileFormat::kPcapng;
   for (;;) {
-    const Status status = scan();
+    Status status = find_records();
     if (!status && !in_section_) {
       return status;
     }
-    if (!status || !interfaces_.empty()) {
+    if (!status || !scan_.interfaces.empty()) {
       break;
     }
-    const auto more = input_.fill();
+    const auto more = scan_.input.fill();
     if (!more) {
       return tl::make_unexpected(more.error());
     }
@@ -133,8 +130,8 @@ Status PcapngSource::begin() {
   return {};
 }
 
-Status PcapngSource::scan() {
-  while (packets_.size() < kMaxBatch) {
+Status PcapngReader::find_records() {
+  while (scan_.packets.size() < kMaxBatch) {
     const auto block = next_block();
     if (!block) {
       return tl::make_unexpected(block.error());
@@ -149,14 +146,14 @@ Status PcapngSource::scan() {
     if (!*taken) {
       return {};
     }
-    scanned_ += (*block)->length;
+    scan_.scanned += (*block)->length;
   }
   return {};
 }
 
-Result<std::optional<Block>> PcapngSource::next_block() {
-  const std::uint8_t* const p = input_.data() + scanned_;
-  const std::size_t left = input_.size() - scanned_;
+Result<std::optional<Block>> PcapngReader::next_block() {
+  const std::uint8_t* const p = scan_.input.data() + scan_.scanned;
+  const std::size_t left = scan_.input.size() - scan_.scanned;
   if (left < kBlockOverhead) {
     return std::nullopt;
   }
@@ -171,38 +168,38 @@ Result<std::optional<Block>> PcapngSource::next_block() {
   // A section may bring another byte order, and what is behind its type is in that order.
   const bool swapped = type == kSectionBlock ? load_file32(p + 8, false) != 0x1a2b3c4d : swapped_;
   if (const std::uint32_t again = load_file32(p + *length - 4, swapped); again != *length) {
-    return invalid(
+    return scan_.invalid(
         fmt::format("the block at byte {} has {} as its length at one end and {} at "
                     "the other",
-                    position(), *length, again));
+                    scan_.position(), *length, again));
   }
   return Block{.type = type, .length = *length, .data = p};
 }
 
-Result<std::uint32_t> PcapngSource::block_length(std::uint32_t type, const std::uint8_t* p) const {
+Result<std::uint32_t> PcapngReader::block_length(std::uint32_t type, const std::uint8_t* p) const {
   std::uint32_t length = load32(p + 4);
   std::uint32_t least = kBlockOverhead;
   std::uint32_t most = max_block_;
   if (type == kSectionBlock) {
     const std::uint32_t order = load_file32(p + 8, false);
     if (order != 0x1a2b3c4d && order != 0x4d3c2b1a) {
-      return invalid(
-          fmt::format("the section at byte {} has no byte-order magic number", position()));
+      return scan_.invalid(
+          fmt::format("the section at byte {} has no byte-order magic number", scan_.position()));
     }
     length = load_file32(p + 4, order != 0x1a2b3c4d);
     least = kBlockOverhead + kSectionFixed;
     most = kMaxSectionBlock;
   }
   if (length < least || length > most || length % 4 != 0) {
-    return invalid(
+    return scan_.invalid(
         fmt::format("the block at byte {} claims a length of {} bytes, which is not "
                     "a multiple of 4 from {} to {}",
-                    position(), length, least, most));
+                    scan_.position(), length, least, most));
   }
   return length;
 }
 
-Result<bool> PcapngSource::take(const Block& block) {
+Result<bool> PcapngReader::take(const Block& block) {
   switch (block.type) {
     case kSectionBlock:
       return take_section(block);
@@ -217,37 +214,38 @@ Result<bool> PcapngSource::take(const Block& block) {
   }
 }
 
-Result<bool> PcapngSource::take_section(const Block& block) {
-  if (!packets_.empty()) {
+Result<bool> PcapngReader::take_section(const Block& block) {
+  if (!scan_.packets.empty()) {
     return false;
   }
   const bool swapped = load_file32(block.body(), false) != 0x1a2b3c4d;
   const std::uint16_t major = load_file16(block.body() + 4, swapped);
   const std::uint16_t minor = load_file16(block.body() + 6, swapped);
   if (major != 1 || (minor != 0 && minor != 2)) {
-    return invalid(
+    return scan_.invalid(
         fmt::format("the section at byte {} has the pcapng version {}.{}, which is not "
                     "known",
-                    position(), major, minor));
+                    scan_.position(), major, minor));
   }
   swapped_ = swapped;
   in_section_ = true;
-  interfaces_.clear();
+  scan_.interfaces.clear();
   // A copy with fewer packets is shorter than the section said, so it says "not known".
-  std::fill_n(input_.data() + scanned_ + 16, 8, std::uint8_t{0xff});
+  std::fill_n(scan_.input.data() + scan_.scanned + 16, 8, std::uint8_t{0xff});
   return true;
 }
 
-Result<bool> PcapngSource::take_interface(const Block& block) {
+Result<bool> PcapngReader::take_interface(const Block& block) {
   constexpr std::size_t kFixed = 8;
   if (block.body_length() < kFixed) {
-    return invalid(fmt::format("the interface block at byte {} is too short", position()));
+    return scan_.invalid(
+        fmt::format("the interface block at byte {} is too short", scan_.position()));
   }
-  if (interfaces_.size() == kMaxInterfaces) {
-    return invalid(
+  if (scan_.interfaces.size() == kMaxInterfaces) {
+    return scan_.invalid(
         fmt::format("the interface block at byte {} is one too many: the section has {} "
                     "already",
-                    position(), kMaxInterfaces));
+                    scan_.position(), kMaxInterfaces));
   }
   SavefileInterface interface;
   interface.link_type = dlt_of_linktype(load16(block.body()));
@@ -257,15 +255,15 @@ Result<bool> PcapngSource::take_interface(const Block& block) {
     return tl::make_unexpected(std::move(status.error()));
   }
   max_block_ = std::max(max_block_, max_captured_length(interface.link_type) + kMaxOptions);
-  if (!header_.link_type) {
-    header_.link_type = link_type_ = interface.link_type;
-    header_.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
+  if (!scan_.header.link_type) {
+    scan_.header.link_type = scan_.link_type = interface.link_type;
+    scan_.header.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
   }
-  interfaces_.push_back(std::move(interface));
+  scan_.interfaces.push_back(std::move(interface));
   return true;
 }
 
-Status PcapngSource::take_options(Bytes options, SavefileInterface& interface) const {
+Status PcapngReader::take_options(Bytes options, SavefileInterface& interface) const {
   constexpr std::uint16_t kEnd = 0;
   constexpr std::uint16_t kName = 2;
   constexpr std::uint16_t kResolution = 9;
@@ -274,10 +272,10 @@ Status PcapngSource::take_options(Bytes options, SavefileInterface& interface) c
     const std::size_t length = options.size() < 4 ? 0 : load16(options.data() + 2);
     const std::size_t padded = (length + 3) / 4 * 4;
     if (options.size() < 4 + padded) {
-      return invalid(
+      return scan_.invalid(
           fmt::format("the interface block at byte {} has an option that is longer than "
                       "the block",
-                      position()));
+                      scan_.position()));
     }
     const std::uint16_t code = load16(options.data());
     const Bytes value = options.subspan(4, length);
@@ -298,14 +296,14 @@ Status PcapngSource::take_options(Bytes options, SavefileInterface& interface) c
   return {};
 }
 
-Status PcapngSource::take_resolution(Bytes value, SavefileInterface& interface) const {
+Status PcapngReader::take_resolution(Bytes value, SavefileInterface& interface) const {
   const std::uint32_t exponent = value.size() == 1 ? value[0] & 0x7fU : 128;
   const bool binary = value.size() == 1 && (value[0] & 0x80) != 0;
   if (exponent > (binary ? 63U : 19U)) {
-    return invalid(
+    return scan_.invalid(
         fmt::format("the interface block at byte {} has a timestamp resolution that "
                     "is not known",
-                    position()));
+                    scan_.position()));
   }
   interface.ticks_per_second = 1;
   for (std::uint32_t i = 0; i < exponent; ++i) {
@@ -314,14 +312,14 @@ Status PcapngSource::take_resolution(Bytes value, SavefileInterface& interface) 
   return {};
 }
 
-Result<PacketFields> PcapngSource::packet_fields(const Block& block) const {
+Result<PacketFields> PcapngReader::packet_fields(const Block& block) const {
   const std::uint8_t* const p = block.body();
   const bool simple = block.type == kSimplePacketBlock;
   PacketFields fields;
   fields.fixed = simple ? 4 : 20;
   if (block.body_length() < fields.fixed) {
-    return invalid(
-        fmt::format("the block of packet {} at byte {} is too short", packet_number(), position()));
+    return scan_.invalid(fmt::format("the block of packet {} at byte {} is too short",
+                                     scan_.packet_number(), scan_.position()));
   }
   if (simple) {
     fields.has_time = false;
@@ -332,13 +330,13 @@ Result<PacketFields> PcapngSource::packet_fields(const Block& block) const {
     fields.captured = load32(p + 12);
     fields.wire = load32(p + 16);
   }
-  if (fields.interface >= interfaces_.size()) {
-    return invalid(
+  if (fields.interface >= scan_.interfaces.size()) {
+    return scan_.invalid(
         fmt::format("packet {} at byte {} is of interface {}, which the file does not "
                     "describe",
-                    packet_number(), position(), fields.interface));
+                    scan_.packet_number(), scan_.position(), fields.interface));
   }
-  const SavefileInterface& interface = interfaces_[fields.interface];
+  const SavefileInterface& interface = scan_.interfaces[fields.interface];
   if (simple) {
     fields.captured =
         std::min(fields.wire, adjusted_snaplen(interface.snaplen, interface.link_type));
@@ -346,59 +344,57 @@ Result<PacketFields> PcapngSource::packet_fields(const Block& block) const {
   return fields;
 }
 
-Result<bool> PcapngSource::take_packet(const Block& block) {
+Result<bool> PcapngReader::take_packet(const Block& block) {
   const auto fields = packet_fields(block);
   if (!fields) {
     return tl::make_unexpected(fields.error());
   }
-  const SavefileInterface& interface = interfaces_[fields->interface];
+  const SavefileInterface& interface = scan_.interfaces[fields->interface];
   const std::size_t room = std::min<std::size_t>(block.body_length() - fields->fixed,
                                                  max_captured_length(interface.link_type));
   if (fields->captured > room) {
-    return invalid(fmt::format("packet {} at byte {} claims {} captured bytes where {} can be",
-                               packet_number(), position(), fields->captured, room));
+    return scan_.invalid(
+        fmt::format("packet {} at byte {} claims {} captured bytes where {} can be",
+                    scan_.packet_number(), scan_.position(), fields->captured, room));
   }
-  if (!packets_.empty() && interface.link_type != link_type_) {
+  if (!scan_.packets.empty() && interface.link_type != scan_.link_type) {
     return false;
   }
-  link_type_ = interface.link_type;
+  scan_.link_type = interface.link_type;
   std::uint64_t timestamp = 0;
   if (fields->has_time) {
     timestamp = to_nanoseconds(fields->ticks, interface.ticks_per_second) +
                 static_cast<std::uint64_t>(interface.offset_seconds) * kNanoseconds;
   }
-  packets_.push_back(
+  scan_.packets.push_back(
       {.captured = {block.body() + fields->fixed, fields->captured}, .wire_length = fields->wire});
-  records_.push_back(
+  scan_.records.push_back(
       {.timestamp = timestamp, .interface = fields->interface, .raw = {block.data, block.length}});
   return true;
 }
 
-tl::unexpected<Error> PcapngSource::cut_off() const {
-  const std::size_t left = input_.size();
+tl::unexpected<Error> PcapngReader::cut_off() const {
+  const std::size_t left = scan_.input.size();
   if (left < kBlockOverhead) {
-    return invalid(
-        fmt::format("the block at byte {} is cut off after {} bytes", input_.offset(), left));
+    return scan_.invalid(
+        fmt::format("the block at byte {} is cut off after {} bytes", scan_.input.offset(), left));
   }
-  const std::uint8_t* const p = input_.bytes().data();
+  const std::uint8_t* const p = scan_.input.bytes().data();
   const std::uint32_t type = load32(p);
   const bool swapped = type == kSectionBlock ? load_file32(p + 8, false) != 0x1a2b3c4d : swapped_;
   const bool packet =
       type == kEnhancedPacketBlock || type == kSimplePacketBlock || type == kObsoletePacketBlock;
-  return invalid(fmt::format("{} at byte {} is cut off after {} of {} bytes",
-                             packet ? fmt::format("the block of packet {}", packets_before_ + 1)
-                                    : std::string("the block"),
-                             input_.offset(), left, load_file32(p + 4, swapped)));
+  return scan_.invalid(
+      fmt::format("{} at byte {} is cut off after {} of {} bytes",
+                  packet ? fmt::format("the block of packet {}", scan_.packets_before + 1)
+                         : std::string("the block"),
+                  scan_.input.offset(), left, load_file32(p + 4, swapped)));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<SavefileSource>> open_pcapng(SavefileInput input) {
-  auto source = std::make_unique<PcapngSource>(std::move(input));
-  if (auto status = source->begin(); !status) {
-    return tl::make_unexpected(std::move(status.error()));
-  }
-  return std::unique_ptr<SavefileSource>(std::move(source));
+std::unique_ptr<SavefileFormatReader> make_pcapng_reader(SavefileScan& scan) {
+  return std::make_unique<PcapngReader>(scan);
 }
 
 }  // namespace weir::cbpf

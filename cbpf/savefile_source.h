@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "cbpf/savefile.h"
@@ -11,57 +13,70 @@
 
 namespace weir::cbpf {
 
-// A format's way of finding the records in the bytes. scan() is all that a format has to bring.
-class SavefileSource {
- public:
-  explicit SavefileSource(SavefileInput input) : input_(std::move(input)) {
-    packets_.reserve(kMaxBatch);
-    records_.reserve(kMaxBatch);
-  }
-  virtual ~SavefileSource() = default;
+// A savefile in the middle of being read: the window on its bytes, and the batch in the making.
+struct SavefileScan {
+  SavefileInput input;
+  SavefileHeader header;
+  std::vector<SavefileInterface> interfaces;
 
-  const SavefileHeader& header() const { return header_; }
-  const std::vector<SavefileInterface>& interfaces() const { return interfaces_; }
-  Result<Batch> next_batch();
-  bool is_reading(const std::string& path) const { return input_.is_reading(path); }
+  std::vector<Packet> packets;
+  std::vector<Record> records;
+  std::size_t scanned = 0;  // How much of the window the batch covers.
+  int link_type = 0;
+  RecordLayout layout = RecordLayout::kPcap;
+  bool altered = false;
+  std::uint64_t packets_before = 0;  // Packets of the batches before this one.
 
- protected:
-  // Takes the records that are whole in the window, from `scanned_` on, into the batch while it has
-  // room, and moves `scanned_` past them. Fails at a record that cannot be, with everything before
-  // it taken.
-  virtual Status scan() = 0;
-
-  // The error for a file that ends in the middle of the record at the front of the window.
-  virtual tl::unexpected<Error> cut_off() const = 0;
-
-  virtual RecordLayout layout() const = 0;
+  // Where in the file the next record begins, and which packet is the next.
+  std::uint64_t position() const { return input.offset() + scanned; }
+  std::uint64_t packet_number() const { return packets_before + packets.size() + 1; }
 
   // kInvalidFile at this file.
   tl::unexpected<Error> invalid(std::string message) const {
-    return fail(ErrorCode::kInvalidFile, std::move(message), {.file = input_.name()});
+    return fail(ErrorCode::kInvalidFile, std::move(message), {.file = input.name()});
   }
-
-  SavefileInput input_;
-  SavefileHeader header_;
-  std::vector<SavefileInterface> interfaces_;
-
-  // The batch in the making: its packets, and how much of the window it covers.
-  std::vector<Packet> packets_;
-  std::vector<Record> records_;
-  std::size_t scanned_ = 0;
-  int link_type_ = 0;
-  bool altered_ = false;
-  std::uint64_t packets_before_ = 0;  // Packets of the batches before this one.
-  // The batch was begun when the file was opened, and has not been handed out.
-  bool begun_ = false;
-
- private:
-  void begin_batch();
 };
 
-// Both take a window that begins with the format's magic number.
-Result<std::unique_ptr<SavefileSource>> open_pcap(SavefileInput input);
-Result<std::unique_ptr<SavefileSource>> open_pcapng(SavefileInput input);
+// A format's way of finding the records in the bytes of a scan, which outlives it.
+class SavefileFormatReader {
+ public:
+  virtual ~SavefileFormatReader() = default;
+
+  // Reads what stands before the first record. Leaves in the batch what of it belongs to a copy.
+  virtual Status open() = 0;
+
+  // Takes the records that are whole in the window into the batch while it has room, and moves
+  // `scanned` past them. Fails at a record that cannot be, with everything before it taken.
+  virtual Status find_records() = 0;
+
+  // The error for a file that ends in the middle of the record at the front of the window.
+  virtual tl::unexpected<Error> cut_off() const = 0;
+};
+
+std::unique_ptr<SavefileFormatReader> make_pcap_reader(SavefileScan& scan);
+std::unique_ptr<SavefileFormatReader> make_pcapng_reader(SavefileScan& scan);
+
+class SavefileSource {
+ public:
+  explicit SavefileSource(SavefileInput input) : scan_{.input = std::move(input)} {}
+
+  // Finds out the format and reads the header.
+  Status open();
+  Result<Batch> next_batch();
+
+  const SavefileHeader& header() const { return scan_.header; }
+  const std::vector<SavefileInterface>& interfaces() const { return scan_.interfaces; }
+  bool is_reading(const std::string& path) const { return scan_.input.is_reading(path); }
+
+ private:
+  Status choose_format();
+  void begin_batch();
+
+  SavefileScan scan_;
+  std::unique_ptr<SavefileFormatReader> format_;
+  // What open() left in the batch has not been handed out.
+  bool begun_ = true;
+};
 
 // A number of a file as it lies there, swapped when the file has the other byte
 // order.
