@@ -1,6 +1,7 @@
 #include "cbpf/savefile_input.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,7 +60,15 @@ void SavefileInput::make_room() {
 
 Result<bool> SavefileInput::fill() {
   make_room();
-  const ssize_t count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
+  ssize_t count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
+  while (count < 0 && errno == EAGAIN) {
+    // Somebody who shares the descriptor has made it non-blocking.
+    pollfd readable = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&readable, 1, -1) < 0) {
+      break;
+    }
+    count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
+  }
   if (count < 0) {
     return fail(ErrorCode::kSystem, fmt::format("cannot read: {}", std::strerror(errno)),
                 {.file = name_});

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -280,7 +281,11 @@ void SavefileWriter::write_out(Bytes more) {
   while (!error_ && parts[0].iov_len + parts[1].iov_len > 0) {
     const ssize_t count = ::writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
     if (count < 0) {
-      if (errno != EINTR) {
+      if (errno == EAGAIN) {
+        // Somebody who shares the descriptor has made it non-blocking.
+        pollfd writable = {.fd = fd_.get(), .events = POLLOUT, .revents = 0};
+        ::poll(&writable, 1, -1);
+      } else if (errno != EINTR) {
         error_ = Error{.code = ErrorCode::kSystem,
                        .message = fmt::format("cannot write: {}", std::strerror(errno)),
                        .place = {.file = name_},

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/cbpf/savefile_bytes.h"
@@ -204,6 +205,27 @@ TEST(SavefileWriter, TellsThatThePipeIsClosed) {
   ASSERT_FALSE(flushed);
   EXPECT_EQ(to_string(flushed.error()), "pipe: cannot write: Broken pipe");
   std::signal(SIGPIPE, before);
+}
+
+// Through a pipe that is non-blocking at both ends and holds much less than is sent.
+TEST(SavefileWriter, WaitsForANonBlockingPipe) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK), 0);
+  constexpr std::size_t kCount = 500;
+  std::thread sender([fd = ends[1]] {
+    auto writer = SavefileWriter::to_fd(Fd(fd), "pipe", {});
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const auto packet = some_packet(1000, static_cast<std::uint8_t>(i));
+      EXPECT_TRUE(writer->write({.captured = packet, .wire_length = 1000}, i));
+    }
+    EXPECT_TRUE(writer->close());
+  });
+  auto reader = SavefileReader::from_fd(Fd(ends[0]), "pipe");
+  const test::ReadFile read = read_all(*reader);
+  sender.join();
+  EXPECT_EQ(read.error, "");
+  ASSERT_EQ(read.packets.size(), kCount);
+  EXPECT_EQ(read.packets.back().captured, some_packet(1000, static_cast<std::uint8_t>(kCount - 1)));
 }
 
 TEST(SavefileWriter, TellsThatItCannotCreate) {
