@@ -11,18 +11,21 @@ using machine::Op;
 using machine::Operand;
 using machine::Vreg;
 
-BlockId Exits::constant(std::uint32_t accept_length) {
+BlockId Exits::constant(std::uint32_t accept_length, std::uint32_t origin) {
   std::int64_t key = accept_length;
   if (rule_) {
     key = accept_length != 0 ? 1 : 0;
   } else if (!target_.returns_accept_length) {
     key = accept_length != 0 ? target_.pass : target_.drop;
   }
-  const auto [block, is_new] = blocks_.try_emplace(key, machine::kNone);
-  if (is_new) {
-    block->second = builder_.function().new_block();
+  Exit& exit = exits_[key];
+  if (exit.block == machine::kNone) {
+    exit.block = builder_.function().new_block();
   }
-  return block->second;
+  if (exit.origin == ir::kNoOrigin) {
+    exit.origin = origin;
+  }
+  return exit.block;
 }
 
 void Exits::value(Vreg accept_length) {
@@ -37,13 +40,14 @@ void Exits::value(Vreg accept_length) {
 }
 
 void Exits::finish_constants() {
-  if (rule_ && !blocks_.empty()) {
+  if (rule_ && !exits_.empty()) {
     epilogue_ = builder_.function().new_block();
     matched_ = builder_.function().new_vreg();
     builder_.function().blocks[epilogue_].parameters = {matched_};
   }
-  for (const auto& [key, block] : blocks_) {
-    builder_.start(block);
+  for (const auto& [key, exit] : exits_) {
+    builder_.start(exit.block);
+    builder_.set_origin(exit.origin);
     const Operand number = Operand::constant(static_cast<std::uint32_t>(key));
     if (rule_) {
       builder_.end({.end = End::kJump, .edges = {{.to = epilogue_, .arguments = {number}}}});
@@ -51,6 +55,7 @@ void Exits::finish_constants() {
       builder_.end({.end = End::kReturn, .b = number});
     }
   }
+  builder_.set_origin(ir::kNoOrigin);
 }
 
 // counters[matched] += {1, length}. Nothing else runs on this CPU's counters meanwhile, so plain

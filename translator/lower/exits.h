@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "translator/ir/function.h"
 #include "translator/lower/builder.h"
 #include "translator/lower/target.h"
 #include "translator/lower/to_extended.h"
@@ -18,8 +19,9 @@ class Exits {
   Exits(machine::Builder& builder, const Target& target, const std::optional<Rule>& rule)
       : builder_(builder), target_(target), rule_(rule) {}
 
-  // The block that ends the filter with the number `accept_length`.
-  machine::BlockId constant(std::uint32_t accept_length);
+  // The block that ends the filter with the number `accept_length`. `origin` is the classic `ret`
+  // that asks, if one does; the first stands for all.
+  machine::BlockId constant(std::uint32_t accept_length, std::uint32_t origin = ir::kNoOrigin);
   machine::BlockId reject() { return constant(0); }
 
   // Ends the current block, and the filter, with the number in `accept_length`.
@@ -45,7 +47,11 @@ class Exits {
   machine::Builder& builder_;
   const Target& target_;
   const std::optional<Rule>& rule_;
-  std::map<std::int64_t, machine::BlockId> blocks_;  // By return value, or with a rule by match.
+  struct Exit {
+    machine::BlockId block = machine::kNone;
+    std::uint32_t origin = ir::kNoOrigin;
+  };
+  std::map<std::int64_t, Exit> exits_;  // By return value, or with a rule by match.
   machine::BlockId epilogue_ = machine::kNone;
   machine::Vreg matched_ = machine::kNone;  // The epilogue's parameter: 1 on a match, else 0.
 };

@@ -130,6 +130,7 @@ class Selector {
         return tl::make_unexpected(done.error());
       }
     }
+    builder_.set_origin(ir::kNoOrigin);
     reader_->finish();
     exits_.finish([&] { return length_on_wire(); });
     return std::move(machine_);
@@ -370,7 +371,7 @@ class Selector {
     switch (terminator.end) {
       case ir::End::kReturn:
         if (is_constant(terminator.a)) {
-          builder_.jump(exits_.constant(constant(terminator.a)));
+          builder_.jump(exits_.constant(constant(terminator.a), terminator.origin));
         } else {
           exits_.value(vregs_[terminator.a]);
         }

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "translator/ebpf/check.h"
 #include "translator/ebpf/disassemble.h"
@@ -274,6 +275,23 @@ TEST(ToExtended, CountsForARule) {
   EXPECT_EQ(program->maps[1].name, kRuleMap);
   EXPECT_TRUE(program->maps[1].metadata);
   EXPECT_EQ(std::string(program->maps[1].data.begin(), program->maps[1].data.end()), "tcp");
+}
+
+// What comes from a classic instruction says from which; what the target asks for says nothing.
+TEST(ToExtended, KeepsOrigins) {
+  ir::Function function = parsed(kTcp);
+  for (ir::Value& value : function.values) {
+    value.origin = value.width == 2 ? 0 : value.width == 1 ? 2 : ir::kNoOrigin;
+  }
+  std::uint32_t origin = 1;
+  for (ir::Block& block : function.blocks) {
+    block.terminator.origin = origin;
+    origin += 2;
+  }
+  const auto program = to_extended(function, target(TargetId::kSocket));
+  ASSERT_TRUE(program);
+  constexpr std::uint32_t kNone = ir::kNoOrigin;
+  EXPECT_EQ(program->origins, (std::vector<std::uint32_t>{kNone, 0, 1, 2, 3, 7, 7, 5, 5}));
 }
 
 TEST(ToExtended, NamesTheExtensionAndTheTarget) {
