@@ -7,10 +7,13 @@
 // to be small is compared first; a base past that limit ends the filter, because a packet has no
 // bytes there that this target could read.
 //
-// tc: part of a packet may lie outside data..data_end. A check that fails there leads to one place
-// that pulls the packet in, once, and starts the filter again from the top; the fast path pays one
-// store for the flag. XDP: the programs do not declare that they can take frames of several
-// buffers, so data..data_end is the packet.
+// tc: part of a packet may lie outside data..data_end. A check that fails there asks the packet's
+// length whether the bytes exist at all; if so, the packet is pulled in, once, and the filter
+// starts again from the top. The fast path pays one store for the flag. XDP: the programs do not
+// declare that they can take frames of several buffers, so data..data_end is the packet.
+//
+// Pointers to bases that vary, and XDP's length, data_end - data, take a loader with CAP_PERFMON:
+// without it the verifier refuses such arithmetic.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -39,6 +42,12 @@ struct Pointer {
   Vreg vreg = kNone;
   std::uint64_t limit = 0;    // The largest `end` that can be checked on it.
   std::uint64_t covered = 0;  // Bytes behind it that are known to be there.
+};
+
+// A check that can fail.
+struct Shortage {
+  PacketBase base;
+  BlockId block = kNone;
 };
 
 // By base; std::map because there are few at a time and they are merged in order.
@@ -130,9 +139,14 @@ class DirectReader final : public PacketReader {
   }
 
   void finish() override {
-    if (pull_ != kNone) {
-      pull_and_restart();
+    if (shortages_.empty()) {
+      return;
     }
+    const BlockId pull = builder_.function().new_block();
+    for (const auto& [key, shortage] : shortages_) {
+      look_at_length(shortage, key.second, pull);
+    }
+    pull_and_restart(pull);
   }
 
  private:
@@ -142,15 +156,16 @@ class DirectReader final : public PacketReader {
 
   Vreg load_field(ContextField field) { return builder_.load(field.width, context_, field.offset); }
 
-  // Where a bounds check that fails leads.
-  BlockId too_short() {
+  // Where a check that `end` bytes are there behind `base` leads when it fails.
+  BlockId too_short(PacketBase base, std::uint64_t end) {
     if (target_.pull_data_helper == 0) {
       return exits_.reject();
     }
-    if (pull_ == kNone) {
-      pull_ = builder_.function().new_block();
+    const auto [found, is_new] = shortages_.try_emplace({base.id, end});
+    if (is_new) {
+      found->second = {.base = base, .block = builder_.function().new_block()};
     }
-    return pull_;
+    return found->second.block;
   }
 
   // The pointer to `base`, with `end` bytes behind it proved to be there; kNone when that cannot
@@ -166,7 +181,7 @@ class DirectReader final : public PacketReader {
     if (pointer.covered < end) {
       const Vreg behind = builder_.alu64(AluOp::kAdd, pointer.vreg,
                                          Operand::constant(static_cast<std::uint32_t>(end)));
-      builder_.exit_if(JumpOp::kGt, behind, Operand::of(data_end_), too_short(), true);
+      builder_.exit_if(JumpOp::kGt, behind, Operand::of(data_end_), too_short(base, end), true);
       pointer.covered = end;
     }
     return pointer.vreg;
@@ -188,27 +203,34 @@ class DirectReader final : public PacketReader {
     return {.vreg = builder_.alu64(AluOp::kAdd, data_, Operand::of(base.vreg)), .limit = limit};
   }
 
+  // Rejects when the packet is too short in all its pieces; the sums are arranged so that none
+  // wraps.
+  void look_at_length(const Shortage& shortage, std::uint64_t end, BlockId pull) {
+    start_cold(shortage.block);
+    const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
+    Vreg room = load_field(target_.length);
+    builder_.exit_if(JumpOp::kLt, room, wanted, exits_.reject());
+    if (shortage.base.id != ir::kNoValue) {
+      room = builder_.alu(AluOp::kSub, room, wanted);
+      builder_.exit_if(JumpOp::kGt, shortage.base.vreg, Operand::of(room), exits_.reject());
+    }
+    builder_.jump(pull);
+  }
+
   // The flag says whether this has been done for the packet; without it a program could turn round
-  // for ever in the verifier's eyes. A packet that is linear already is not pulled, which could
-  // copy it.
-  void pull_and_restart() {
+  // for ever in the verifier's eyes.
+  void pull_and_restart(BlockId pull) {
     auto& function = builder_.function();
     const std::int16_t flag = function.new_stack_word();
     const std::int16_t kept = function.new_stack_word();
-    builder_.start(pull_);
-    function.blocks[pull_].cold = true;
+    start_cold(pull);
     const Vreg done = builder_.load(Width::kDw, machine::kFrame, flag);
     builder_.exit_if(JumpOp::kNe, done, Operand::constant(0), exits_.reject(), true);
     builder_.store(Width::kDw, machine::kFrame, flag, Operand::constant(1));
-    const Vreg length = load_field(target_.length);
-    const Vreg end_of_packet =
-        builder_.alu64(AluOp::kAdd, load_field(target_.data), Operand::of(length));
-    builder_.exit_if(JumpOp::kLe, end_of_packet, Operand::of(load_field(target_.data_end)),
-                     exits_.reject(), true);
     builder_.append({.op = Op::kPullData,
                      .offset = kept,
                      .a = context_,
-                     .b = Operand::of(length),
+                     .b = Operand::of(load_field(target_.length)),
                      .imm = target_.pull_data_helper});
     builder_.end({.end = End::kRestart, .a = context_, .edges = {{.to = top_}}});
     function.blocks[entry_].body.push_back({.op = Op::kStore,
@@ -216,6 +238,11 @@ class DirectReader final : public PacketReader {
                                             .offset = flag,
                                             .a = machine::kFrame,
                                             .b = Operand::constant(0)});
+  }
+
+  void start_cold(BlockId block) {
+    builder_.start(block);
+    builder_.function().blocks[block].cold = true;
   }
 
   const ir::Function& function_;
@@ -227,8 +254,9 @@ class DirectReader final : public PacketReader {
   std::vector<std::optional<Pointers>> pointers_at_;
   Pointers pointers_;  // At this moment.
   BlockId entry_ = kNone;
-  BlockId top_ = kNone;   // Where a restart begins.
-  BlockId pull_ = kNone;  // Where a failing check leads, if part of the packet can be elsewhere.
+  BlockId top_ = kNone;  // Where a restart begins.
+  // Where failing checks lead, by base and end, if part of the packet can be elsewhere.
+  std::map<std::pair<ir::ValueId, std::uint64_t>, Shortage> shortages_;
   Vreg context_ = kNone;
   Vreg data_ = kNone;
   Vreg data_end_ = kNone;

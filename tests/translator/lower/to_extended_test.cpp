@@ -95,25 +95,26 @@ TEST(ToExtended, PullsTheRestOfAPacketInAtTc) {
 7: if w4 != 0x8 goto pc+7 <15>
 8: r4 = r2
 9: r4 += 24
-10: if r4 > r3 goto pc+6 <17>
+10: if r4 > r3 goto pc+9 <20>
 11: r2 = *(u8 *)(r2 + 23)
 12: if w2 != 0x6 goto pc+2 <15>
 13: w0 = 0
 14: exit
 15: w0 = 2
 16: exit
-17: r2 = *(u64 *)(r10 - 8)
-18: if r2 != 0x0 goto pc-4 <15>
-19: *(u64 *)(r10 - 8) = 1
+17: r2 = *(u32 *)(r1 + 0)
+18: if w2 < 0xe goto pc-4 <15>
+19: goto pc+2 <22>
 20: r2 = *(u32 *)(r1 + 0)
-21: r3 = *(u32 *)(r1 + 76)
-22: r3 += r2
-23: r4 = *(u32 *)(r1 + 80)
-24: if r3 <= r4 goto pc-10 <15>
-25: *(u64 *)(r10 - 16) = r1
-26: call 39
-27: r1 = *(u64 *)(r10 - 16)
-28: goto pc-28 <1>
+21: if w2 < 0x18 goto pc-7 <15>
+22: r2 = *(u64 *)(r10 - 8)
+23: if r2 != 0x0 goto pc-9 <15>
+24: *(u64 *)(r10 - 8) = 1
+25: r2 = *(u32 *)(r1 + 0)
+26: *(u64 *)(r10 - 16) = r1
+27: call 39
+28: r1 = *(u64 *)(r10 - 16)
+29: goto pc-29 <1>
 )");
 }
 
