@@ -236,6 +236,42 @@ TEST(LowerJudge, ManyValuesAtOnceKeepTheirNumbers) {
   EXPECT_LT(counts.spilling, 800U);
 }
 
+// Packets of the user target may be longer than a load's displacement or the verifier's bounds.
+TEST(LowerJudge, LongPacketsAreReadWhole) {
+  const auto function = ir::parse(R"(
+function EN10MB {
+b0:
+  need 80004
+  v0 = load 4 [80000]
+  v1 = load 4 [0]
+  need v1 + 40002
+  v2 = load 2 [v1 + 40000]
+  v3 = mul v0, 3
+  v4 = add v3, v2
+  return v4
+}
+)");
+  ASSERT_TRUE(function) << to_string(function.error());
+  const Engine engine(*function, TargetId::kUser);
+  ASSERT_EQ(engine.error(), "");
+  std::vector<std::uint8_t> bytes(100000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<std::uint8_t>(i * 7 + (i >> 8));
+  }
+  const cbpf::Ancillary none;
+  const cbpf::Packet packet{.captured = bytes, .wire_length = 100000, .ancillary = &none};
+  // The last offset that is there, the first that is not, and what wraps in 32 bits.
+  for (const std::uint32_t base : {0U, 59998U, 59999U, 0xffffffffU, 0xffff63c0U, 0xffff63bfU}) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      bytes[i] = static_cast<std::uint8_t>(base >> (24 - 8 * i));
+    }
+    const auto got = engine.run(packet);
+    ASSERT_TRUE(got) << to_string(got.error());
+    EXPECT_EQ(*got, ir::evaluate(*function, packet)) << base;
+    EXPECT_EQ(*got != 0, base <= 59998) << base;
+  }
+}
+
 // A random switch on the first byte or word: few and many cases, single numbers and ranges.
 ir::Function random_switch(random::Choices& choices) {
   ir::Function function;
