@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "xdp/errors.h"
+#include "xdp/libbpf_options.h"
 #include "xdp/stub_object.h"
 #include "xdp/wire.h"
 
@@ -89,7 +90,7 @@ Result<Object> object_of(const LoadedProgram& program) {
   if (!elf) {
     return tl::make_unexpected(elf.error());
   }
-  LIBBPF_OPTS(bpf_object_open_opts, options);
+  auto options = make_options<bpf_object_open_opts>();
   options.object_name = name.c_str();
   Object object(bpf_object__open_mem(elf->data(), elf->size(), &options));
   if (object == nullptr) {
@@ -125,7 +126,7 @@ Result<DispatcherEntry> add_to_dispatcher(std::uint32_t interface, XdpMode mode,
   if (!object) {
     return tl::make_unexpected(object.error());
   }
-  DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+  auto options = make_options<xdp_program_opts>();
   options.obj = object->get();
   Program copy(xdp_program__create(&options));
   if (const int number = error_of(copy); number != 0) {

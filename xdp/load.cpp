@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "xdp/errors.h"
+#include "xdp/libbpf_options.h"
 #include "xdp/verifier_log.h"
 #include "xdp/wire.h"
 
@@ -22,8 +23,8 @@ namespace {
 constexpr std::uint32_t kLogFailure = 1;
 constexpr std::uint32_t kLogEverything = 2;
 constexpr std::uint32_t kLogStatistics = 4;
-constexpr std::size_t kStatisticsLogSize = 64 * 1024;
-constexpr std::size_t kTraceLogSize = 16 * 1024 * 1024;
+constexpr std::size_t kStatisticsLogSize = std::size_t{64} * 1024;
+constexpr std::size_t kTraceLogSize = std::size_t{16} * 1024 * 1024;
 constexpr char kLicense[] = "Dual BSD/GPL";
 
 bpf_prog_type kernel_type(ProgramType type) {
@@ -75,7 +76,7 @@ Status fill_and_freeze(const ebpf::Map& map, int fd) {
 }
 
 Result<Fd> create_map(const ebpf::Map& map) {
-  LIBBPF_OPTS(bpf_map_create_opts, options);
+  auto options = make_options<bpf_map_create_opts>();
   bpf_map_type type = BPF_MAP_TYPE_PERCPU_ARRAY;
   if (map.kind == ebpf::MapKind::kReadOnlyData) {
     type = BPF_MAP_TYPE_ARRAY;
@@ -127,7 +128,7 @@ Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const std:
                  std::uint32_t level, std::size_t log_size) {
   const auto log = std::make_unique_for_overwrite<char[]>(log_size);
   log[0] = '\0';
-  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  auto options = make_options<bpf_prog_load_opts>();
   options.log_level = level;
   options.log_size = static_cast<std::uint32_t>(log_size);
   options.log_buf = log.get();

@@ -12,7 +12,8 @@
 namespace weir::xdp {
 namespace {
 
-constexpr std::size_t kReceiveSize = 256 * 1024;  // Above the kernel's largest dump message.
+constexpr std::size_t kReceiveSize =
+    std::size_t{256} * 1024;  // Above the kernel's largest dump message.
 constexpr int kDumpTries = 8;
 
 constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "xdp/errors.h"
+#include "xdp/libbpf_options.h"
 
 namespace weir::xdp {
 namespace {
@@ -93,7 +94,7 @@ Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32
   if (!length_possible(program, packet)) {
     return tl::make_unexpected(length_error(program.type(), packet.size()));
   }
-  LIBBPF_OPTS(bpf_test_run_opts, options);
+  auto options = make_options<bpf_test_run_opts>();
   std::vector<std::uint8_t> input;
   switch (program.type()) {
     case ProgramType::kSocketFilter:

@@ -30,7 +30,7 @@ TEST(TestRun, BeginsWithTheLinkLayerAtEveryHook) {
   for (const ProgramType type : kTypes) {
     const auto program = ether_type_program(type);
     ASSERT_TRUE(program) << to_string(program.error());
-    for (const std::size_t length : {60, 1514, 3000, 3520}) {
+    for (const std::size_t length : {60U, 1514U, 3000U, 3520U}) {
       const auto match = test_run(*program, frame(0x0800, length));
       ASSERT_TRUE(match) << program_type_name(type) << ": " << to_string(match.error());
       EXPECT_EQ(match->value, 0xffffU) << program_type_name(type) << " " << length;
@@ -48,7 +48,7 @@ TEST(TestRun, OfAShortPacketSeesItsOwnLength) {
   const std::vector<std::uint8_t> whole = frame(0x0800, 14);
   const auto program = ether_type_program(ProgramType::kSocketFilter);
   ASSERT_TRUE(program) << to_string(program.error());
-  for (const std::size_t length : {1, 13, 14}) {
+  for (const std::size_t length : {1U, 13U, 14U}) {
     const auto run = test_run(*program, Bytes(whole).first(length));
     ASSERT_TRUE(run) << length << ": " << to_string(run.error());
     EXPECT_EQ(run->value, length == 14 ? 0xffffU : 0U) << length;
