@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,9 @@ std::optional<std::string> kernel_tests_impossible();
 
 // Whether WEIR_REQUIRE_KERNEL=1 says that a skip is a failure.
 bool kernel_tests_required();
+
+// Runs the deed in a child process without any capability and gives what it said there.
+std::string without_capabilities(const std::function<std::string()>& deed);
 
 }  // namespace weir::testing
 

@@ -2,11 +2,6 @@
 
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/programs.h"
@@ -118,28 +113,13 @@ TEST(Load, RefusesDataOfTheWrongSizeAndMapsThatAreNotThere) {
   EXPECT_EQ(loaded.error().message, "names map 1 of 1");
 }
 
-// In a child without any capability: what `load` says there, through a pipe.
 std::string load_without_capabilities(const ebpf::Program& program) {
-  int ends[2];
-  if (pipe(ends) != 0) return "no pipe";
-  const pid_t child = fork();
-  if (child == 0) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct none[2]{};
-    syscall(SYS_capset, &header, none);
+  return testing::without_capabilities([&]() -> std::string {
     const auto loaded = load(program, ProgramType::kXdp);
-    const std::string said = loaded ? "loaded"
-                                    : std::to_string(static_cast<int>(loaded.error().code)) + " " +
-                                          loaded.error().message;
-    _exit(write(ends[1], said.data(), said.size()) > 0 ? 0 : 1);
-  }
-  close(ends[1]);
-  std::string said(512, '\0');
-  const ssize_t count = read(ends[0], said.data(), said.size());
-  said.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-  close(ends[0]);
-  waitpid(child, nullptr, 0);
-  return said;
+    return loaded ? "loaded"
+                  : std::to_string(static_cast<int>(loaded.error().code)) + " " +
+                        loaded.error().message;
+  });
 }
 
 TEST(Load, WithoutThePrivilegeNamesTheCapabilities) {

@@ -266,6 +266,35 @@ TEST_F(Rules, AFailureHalfWayLeavesNothing) {
   EXPECT_EQ(seen().size(), 3U);
 }
 
+// What a Result says, in one line.
+template <typename T>
+std::string said(const Result<T>& result) {
+  return result ? "done" : result.error().message;
+}
+
+TEST_F(Rules, WithoutThePrivilegeSayWhichIsMissing) {
+  const auto tc = load(testing::returning(-1), ProgramType::kTc);
+  const auto xdp = load(testing::returning(2), ProgramType::kXdp);
+  ASSERT_TRUE(tc && xdp);
+  EXPECT_EQ(testing::without_capabilities(
+                [&]() { return said(attach_tc("weir1", TcDirection::kIngress, *tc)); }),
+            "making the clsact qdisc needs CAP_BPF and CAP_NET_ADMIN (or root)");
+  EXPECT_EQ(testing::without_capabilities([&]() { return said(list_rules()); }), "done");
+
+  auto standing = attach_xdp("weir1", *xdp);
+  ASSERT_TRUE(standing) << to_string(standing.error());
+  EXPECT_NE(testing::without_capabilities([&]() {
+              return said(list_rules());
+            }).find("needs CAP_SYS_ADMIN (or root)"),
+            std::string::npos);
+  ASSERT_TRUE(standing->link.detach());
+  EXPECT_NE(testing::without_capabilities([&]() {
+              return said(attach_xdp("weir1", *xdp));
+            }).find("needs CAP_BPF and CAP_NET_ADMIN (or root)"),
+            std::string::npos);
+  EXPECT_TRUE(listed().empty());
+}
+
 TEST_F(Rules, OfAnInterfaceThatIsNotThereAreNone) {
   for (const auto& result : {list_rules("weirnothere"), detach_rules("weirnothere")}) {
     ASSERT_FALSE(result);
