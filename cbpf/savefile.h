@@ -5,8 +5,10 @@
 // does not grow with the file. Anything with a descriptor will do: a file, a pipe, standard input.
 //
 // What is taken and what is refused follows libpcap 1.10.3 (sf-pcap.c, sf-pcapng.c), except that a
-// pcapng file may hold interfaces of different link types and sections of different byte orders.
-// Sources of the formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
+// pcapng file may hold interfaces of different link types and sections of different byte orders,
+// and that the headers Linux puts before USB and NFLOG packets in its own byte order are left as
+// they are where the file has the other order. Sources of the formats: draft-ietf-opsawg-pcap and
+// draft-ietf-opsawg-pcapng.
 #pragma once
 
 #include <cstddef>
