@@ -18,8 +18,8 @@ struct TranslateOptions {
   opt::PassOptions passes;
 };
 
-// Build, put the VLAN tag back where the hook takes it out, optimise, lower, check. Errors are those
-// of the steps.
+// Build, put the VLAN tag back where the hook takes it out, optimise, lower, check. Errors are
+// those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options = {});
 

@@ -163,9 +163,9 @@ begin:
   }
   budget = code->budget;
   op = code->ops.data();
-  goto * op->handler;
+  // clang-format off
+  goto *op->handler;
 
-// clang-format off
   add32_imm: r[op->dst] = low(r[op->dst] + op->value); goto *(++op)->handler;
   add32_reg: r[op->dst] = low(r[op->dst] + r[op->src]); goto *(++op)->handler;
   add64_imm: r[op->dst] += op->value; goto *(++op)->handler;
