@@ -105,4 +105,6 @@ std::vector<LinkType> link_types() {
   return types;
 }
 
+std::string libpcap_version() { return pcap_lib_version(); }
+
 }  // namespace weir::cbpf

@@ -42,4 +42,7 @@ struct LinkType {
 // Every link type libpcap knows, in order of number.
 std::vector<LinkType> link_types();
 
+// libpcap's own line about its version.
+std::string libpcap_version();
+
 }  // namespace weir::cbpf

@@ -6,15 +6,21 @@
 
 namespace weir {
 
+Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
+                                    const lower::Target& target) {
+  auto function = ir::build(program, link_type);
+  if (function && target.vlan_stripped) {
+    *function = lower::restore_vlan_tag(*function);
+  }
+  return function;
+}
+
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options) {
-  auto function = ir::build(program, options.link_type);
+  const lower::Target& target = lower::target(options.target);
+  auto function = build_function(program, options.link_type, target);
   if (!function) {
     return tl::make_unexpected(function.error());
-  }
-  const lower::Target& target = lower::target(options.target);
-  if (target.vlan_stripped) {
-    *function = lower::restore_vlan_tag(*function);
   }
   if (auto report = opt::run_passes(*function, options.passes); !report) {
     return tl::make_unexpected(report.error());

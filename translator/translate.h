@@ -6,6 +6,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/validate.h"
 #include "translator/ebpf/program.h"
+#include "translator/ir/function.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"
 
@@ -18,8 +19,12 @@ struct TranslateOptions {
   opt::PassOptions passes;
 };
 
-// Build, put the VLAN tag back where the hook takes it out, optimise, lower, check. Errors are
-// those of the steps.
+// The first step alone: the function that gives the program's verdict at the target. Where the hook
+// takes VLAN tags out of packets, they are put back (lower/vlan.h).
+Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
+                                    const lower::Target& target);
+
+// Build for the target, optimise, lower, check. Errors are those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options = {});
 

@@ -1,6 +1,7 @@
 #include "xdp/load.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
@@ -263,6 +264,10 @@ Result<ProgramInfo> program_info(int program_fd) {
   }
   info.map_ids.resize(std::min<std::size_t>(info.map_ids.size(), maps.nr_map_ids));
   return info;
+}
+
+std::string libbpf_version() {
+  return fmt::format("{}.{}", libbpf_major_version(), libbpf_minor_version());
 }
 
 }  // namespace weir::xdp

@@ -94,4 +94,7 @@ Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
 // What the kernel tells of any program one has a descriptor of.
 Result<ProgramInfo> program_info(int program_fd);
 
+// "1.1", the version of the libbpf that runs.
+std::string libbpf_version();
+
 }  // namespace weir::xdp

@@ -74,8 +74,6 @@ Error length_error(ProgramType type, std::size_t length) {
           {}};
 }
 
-}  // namespace
-
 // Whether the kernel can be asked at all, and be believed.
 bool length_possible(const LoadedProgram& program, Bytes packet) {
   switch (program.type()) {
@@ -88,6 +86,12 @@ bool length_possible(const LoadedProgram& program, Bytes packet) {
       return packet.size() >= ETH_HLEN && packet.size() <= longest_xdp_packet();
   }
   return false;
+}
+
+}  // namespace
+
+bool can_test_run(const LoadedProgram& program, Bytes packet) {
+  return packet.size() <= kCertainlyTaken && length_possible(program, packet);
 }
 
 Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32_t repeat) {

@@ -26,4 +26,7 @@ struct TestRun {
 // an empty program of the same run.
 Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32_t repeat = 1);
 
+// Whether test_run() is sure to take a packet of this length, on every kernel.
+bool can_test_run(const LoadedProgram& program, Bytes packet);
+
 }  // namespace weir::xdp

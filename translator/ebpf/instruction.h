@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <variant>
 
 namespace weir::ebpf {
@@ -161,6 +162,15 @@ using Instruction =
 // Wire slots of 8 bytes: 2 for LoadImm64, else 1.
 constexpr std::uint32_t slots(const Instruction& instruction) {
   return std::holds_alternative<LoadImm64>(instruction) ? 2 : 1;
+}
+
+// Of a whole program.
+constexpr std::uint32_t slot_count(std::span<const Instruction> instructions) {
+  std::uint32_t count = 0;
+  for (const Instruction& instruction : instructions) {
+    count += slots(instruction);
+  }
+  return count;
 }
 
 }  // namespace weir::ebpf
