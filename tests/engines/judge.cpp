@@ -1,0 +1,165 @@
+#include "tests/engines/judge.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <optional>
+
+#include "cbpf/link_layer.h"
+#include "cbpf/text.h"
+#include "cbpf/validate.h"
+#include "tests/engines/shrink.h"
+#include "tests/reference/reference_interpreter.h"
+#include "translator/ir/build.h"
+#include "translator/ir/evaluate.h"
+#include "translator/opt/pass.h"
+
+namespace weir::judge {
+namespace {
+
+using engine::EngineId;
+
+constexpr std::array kUserEngines = {EngineId::kClassicInterpreter, EngineId::kLibpcap,
+                                     EngineId::kExtendedInterpreter};
+constexpr std::array kKernelEngines = {EngineId::kKernelClassic, EngineId::kKernelSocket,
+                                       EngineId::kKernelTc, EngineId::kKernelXdp};
+
+// What one engine should say of one packet; nothing where it is free to say anything.
+std::optional<std::uint32_t> wanted(const engine::EngineInfo& engine, const Case& subject,
+                                    cbpf::Packet packet) {
+  const cbpf::Dialect dialect = engine.fixed_dialect ? engine.dialect : subject.dialect;
+  packet.network_offset = cbpf::network_offset(subject.link_type);
+  if (engine.id == EngineId::kKernelClassic) {
+    packet.network_offset = cbpf::kNoNetworkOffset;  // A local socket has no link layer.
+  }
+  const reference::Outcome outcome = reference::run(subject.program, dialect, packet);
+  if (engine.id == EngineId::kLibpcap && outcome.loop_bound) {
+    return std::nullopt;  // bpf_filter() has no bound.
+  }
+  return engine.shows_accept_length ? outcome.accept_length : outcome.accept_length != 0 ? 1 : 0;
+}
+
+// Runs a case on one packet in one engine: got and wanted if they differ.
+using Difference = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
+
+Difference difference(EngineId id, const Case& subject, const cbpf::Packet& packet) {
+  auto program = cbpf::validate(subject.program, subject.dialect);
+  if (!program) {
+    return std::nullopt;
+  }
+  auto prepared =
+      engine::prepare(id, {std::move(*program), subject.link_type, subject.known_extensions});
+  if (!prepared || !(*prepared)->can_run(packet)) {
+    return std::nullopt;
+  }
+  std::uint32_t got = 0;
+  const auto expected = wanted(engine::info(id), subject, packet);
+  if (!expected || !(*prepared)->run({&packet, 1}, {&got, 1}) || got == *expected) {
+    return std::nullopt;
+  }
+  return std::pair{got, *expected};
+}
+
+// Says what differs, made small first; the shape is that of the files in tests/regress.
+void report(EngineId id, const Case& subject, const cbpf::Packet& packet) {
+  const Shrunk small = shrink(subject, packet, [id](const Case& candidate, const cbpf::Packet& p) {
+    return difference(id, candidate, p).has_value();
+  });
+  const cbpf::Packet view = small.packet();
+  const Difference values = difference(id, small.subject, view);
+  ADD_FAILURE() << fmt::format(
+      "{}: {} disagrees\n# keep this as a file in tests/regress:\ndialect {}\nlink_type {}\n"
+      "program {}packet {} wire {}\n# got {}, wanted {}\n",
+      subject.name, engine::info(id).name,
+      subject.dialect == cbpf::Dialect::kLinux ? "linux" : "libpcap", subject.link_type,
+      cbpf::to_text(small.subject.program, cbpf::TextForm::kXtBpf), to_hex(view.captured),
+      view.wire_length, values ? values->first : 0, values ? values->second : 0);
+}
+
+void judge_engine(EngineId id, const Case& subject, const cbpf::ValidatedProgram& program,
+                  std::span<const cbpf::Packet> packets, Tally& tally) {
+  auto prepared = engine::prepare(id, {program, subject.link_type, subject.known_extensions});
+  if (!prepared) {
+    // A privilege that is missing is for the caller to have asked about.
+    EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported)
+        << subject.name << ": " << engine::info(id).name << ": " << to_string(prepared.error())
+        << "\n"
+        << prepared.error().detail;
+    tally.skipped += packets.size();
+    return;
+  }
+  std::vector<cbpf::Packet> shown;
+  for (const cbpf::Packet& packet : packets) {
+    if ((*prepared)->can_run(packet)) {
+      shown.push_back(packet);
+    }
+  }
+  tally.skipped += packets.size() - shown.size();
+  std::vector<std::uint32_t> results(shown.size());
+  const Status ran = (*prepared)->run(shown, results);
+  ASSERT_TRUE(ran) << subject.name << ": " << engine::info(id).name << ": "
+                   << to_string(ran.error());
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const auto expected = wanted(engine::info(id), subject, shown[i]);
+    if (!expected) {
+      ++tally.skipped;
+      continue;
+    }
+    ++tally.verdicts;
+    tally.matches += *expected != 0 ? 1 : 0;
+    if (results[i] != *expected) {
+      report(id, subject, shown[i]);
+      return;  // One a case and engine says enough.
+    }
+  }
+}
+
+// The IR is an engine too: as it was built, and after the passes.
+void judge_ir(const Case& subject, const cbpf::ValidatedProgram& program,
+              std::span<const cbpf::Packet> packets, Tally& tally) {
+  auto function = ir::build(program, subject.link_type);
+  if (!function) {
+    EXPECT_EQ(function.error().code, ErrorCode::kUnsupported)
+        << subject.name << ": " << to_string(function.error());
+    return;
+  }
+  ir::Function optimised = *function;
+  const auto passes = opt::run_passes(optimised, {.check = true});
+  ASSERT_TRUE(passes) << subject.name << ": " << to_string(passes.error());
+  for (const cbpf::Packet& packet : packets) {
+    cbpf::Packet view = packet;
+    view.network_offset = cbpf::network_offset(subject.link_type);
+    const std::uint32_t expected = reference::interpret(subject.program, subject.dialect, view);
+    ++tally.verdicts;
+    ASSERT_EQ(ir::evaluate(*function, view), expected)
+        << subject.name << ": the IR as built\n"
+        << cbpf::to_text(subject.program, cbpf::TextForm::kXtBpf) << to_hex(packet.captured);
+    ASSERT_EQ(ir::evaluate(optimised, view), expected)
+        << subject.name << ": the IR after the passes\n"
+        << cbpf::to_text(subject.program, cbpf::TextForm::kXtBpf) << to_hex(packet.captured);
+  }
+}
+
+}  // namespace
+
+std::span<const EngineId> user_engines() { return kUserEngines; }
+std::span<const EngineId> kernel_engines() { return kKernelEngines; }
+
+Tally judge(const Case& subject, std::span<const cbpf::Packet> packets,
+            std::span<const EngineId> engines) {
+  Tally tally;
+  const auto program = cbpf::validate(subject.program, subject.dialect);
+  if (!program) {
+    ADD_FAILURE() << subject.name << ": " << to_string(program.error());
+    return tally;
+  }
+  judge_ir(subject, *program, packets, tally);
+  for (const EngineId id : engines) {
+    judge_engine(id, subject, *program, packets, tally);
+  }
+  return tally;
+}
+
+}  // namespace weir::judge

@@ -1,0 +1,77 @@
+// Seeded random programs on random packets, in every engine and both dialects.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/engines/judge.h"
+#include "tests/kernel/kernel.h"
+#include "tests/random/choices.h"
+#include "tests/random/random_packet.h"
+#include "tests/random/random_program.h"
+
+namespace weir::judge {
+namespace {
+
+using cbpf::Dialect;
+using random::Choices;
+
+struct Plan {
+  std::uint64_t seed = 0;
+  std::uint32_t programs = 0;
+  std::uint32_t packets = 0;  // For each program.
+  random::ProgramOptions program;
+  random::PacketOptions packet;
+};
+
+Tally judge_plan(const Plan& plan, Dialect dialect, std::span<const engine::EngineId> engines) {
+  Tally total;
+  const std::uint64_t seed = random::seed_or(plan.seed);
+  for (std::uint32_t i = 0; i < plan.programs && !::testing::Test::HasFailure(); ++i) {
+    Choices choices(seed + i);
+    const Case subject{fmt::format("WEIR_SEED={} (program {})", seed, i),
+                       random::random_program(choices, dialect, plan.program), dialect};
+    std::vector<random::RandomPacket> packets;
+    for (std::uint32_t p = 0; p < plan.packets; ++p) {
+      packets.push_back(random::random_packet(choices, plan.packet));
+    }
+    std::vector<cbpf::Packet> views;
+    for (const random::RandomPacket& packet : packets) {
+      views.push_back(packet.view());
+    }
+    const Tally tally = judge(subject, views, engines);
+    total.verdicts += tally.verdicts;
+    total.matches += tally.matches;
+    total.skipped += tally.skipped;
+  }
+  std::cout << total.verdicts << " verdicts, " << total.matches << " matches, " << total.skipped
+            << " skipped\n";
+  return total;
+}
+
+// 2 dialects x 4,000 programs x 130 packets: more than 10^6 pairs, each in every engine.
+constexpr Plan kUser{.seed = 1'000'000, .programs = 4'000, .packets = 130};
+
+TEST(RandomPrograms, UserEnginesAgreeInTheLibpcapDialect) {
+  EXPECT_GT(judge_plan(kUser, Dialect::kLibpcap, user_engines()).matches, 100'000U);
+}
+
+TEST(RandomPrograms, UserEnginesAgreeInTheLinuxDialect) {
+  EXPECT_GT(judge_plan(kUser, Dialect::kLinux, user_engines()).matches, 100'000U);
+}
+
+constexpr Plan kKernel{.seed = 2'000'000,
+                       .programs = 300,
+                       .packets = 40,
+                       .packet = {.truncate = false, .min_length = 16}};
+
+TEST(RandomPrograms, KernelEnginesAgreeInTheLibpcapDialect) {
+  WEIR_NEEDS_KERNEL();
+  EXPECT_GT(judge_plan(kKernel, Dialect::kLibpcap, kernel_engines()).matches, 4'000U);
+}
+
+TEST(RandomPrograms, KernelEnginesAgreeInTheLinuxDialect) {
+  WEIR_NEEDS_KERNEL();
+  EXPECT_GT(judge_plan(kKernel, Dialect::kLinux, kernel_engines()).matches, 4'000U);
+}
+
+}  // namespace
+}  // namespace weir::judge

@@ -1,0 +1,79 @@
+#include "tools/engine/engine.h"
+
+#include <array>
+#include <bit>
+#include <string>
+
+#include "tools/engine/engines.h"
+
+namespace weir::engine {
+namespace {
+
+using cbpf::Dialect;
+
+constexpr std::array kEngines = {
+    EngineInfo{EngineId::kClassicInterpreter, "classic-interpreter", 1993, false, true,
+               Dialect::kLibpcap, false, "weir's interpreter of classic programs"},
+    EngineInfo{EngineId::kLibpcap, "libpcap", 1993, false, true, Dialect::kLibpcap, true,
+               "libpcap's bpf_filter(), the peer"},
+    EngineInfo{EngineId::kExtendedInterpreter, "extended-interpreter", 2014, false, true,
+               Dialect::kLibpcap, false, "weir's interpreter of extended programs"},
+    EngineInfo{EngineId::kKernelClassic, "kernel-classic", 1993, true, true, Dialect::kLinux, true,
+               "the classic program on a socket (SO_ATTACH_FILTER)"},
+    EngineInfo{EngineId::kKernelSocket, "kernel-socket", 2014, true, true, Dialect::kLibpcap, false,
+               "the extended program as a socket filter"},
+    EngineInfo{EngineId::kKernelTc, "kernel-tc", 2014, true, false, Dialect::kLibpcap, false,
+               "the extended program at tc"},
+    EngineInfo{EngineId::kKernelXdp, "kernel-xdp", 2014, true, false, Dialect::kLibpcap, false,
+               "the extended program at XDP"},
+};
+
+}  // namespace
+
+Status require_known_extensions(const Filter& filter) {
+  const std::uint32_t unknown = filter.program.extensions() & ~filter.known_extensions;
+  if (unknown == 0) {
+    return {};
+  }
+  const auto extension = static_cast<cbpf::Extension>(std::countr_zero(unknown) * 4);
+  return fail(ErrorCode::kUnsupported, "the extension '" +
+                                           std::string(cbpf::extension_name(extension)) +
+                                           "' is not known of these packets");
+}
+
+std::span<const EngineInfo> all_engines() { return kEngines; }
+
+const EngineInfo& info(EngineId id) { return kEngines[static_cast<std::size_t>(id)]; }
+
+Result<EngineId> engine_by_name(std::string_view name) {
+  std::string names;
+  for (const EngineInfo& engine : kEngines) {
+    if (engine.name == name) {
+      return engine.id;
+    }
+    names += names.empty() ? "" : ", ";
+    names += engine.name;
+  }
+  return fail(ErrorCode::kUsage,
+              "no engine is named '" + std::string(name) + "'; the engines are " + names);
+}
+
+Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter) {
+  switch (id) {
+    case EngineId::kClassicInterpreter:
+      return prepare_classic_interpreter(filter);
+    case EngineId::kLibpcap:
+      return prepare_libpcap(filter);
+    case EngineId::kExtendedInterpreter:
+      return prepare_extended_interpreter(filter);
+    case EngineId::kKernelClassic:
+      return prepare_kernel_classic(filter);
+    case EngineId::kKernelSocket:
+    case EngineId::kKernelTc:
+    case EngineId::kKernelXdp:
+      return prepare_kernel_extended(id, filter);
+  }
+  return fail(ErrorCode::kUsage, "no such engine");
+}
+
+}  // namespace weir::engine
