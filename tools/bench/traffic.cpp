@@ -1,0 +1,92 @@
+#include "tools/bench/traffic.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "cbpf/compile.h"
+#include "cbpf/savefile.h"
+
+namespace weir::bench {
+
+std::uint64_t Traffic::bytes() const {
+  return std::accumulate(
+      packets.begin(), packets.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const cbpf::Packet& packet) { return sum + packet.wire_length; });
+}
+
+void TrafficBuilder::add(Bytes captured, std::uint32_t wire_length) {
+  memory_.insert(memory_.end(), captured.begin(), captured.end());
+  ends_.push_back(memory_.size());
+  wire_lengths_.push_back(wire_length);
+}
+
+Traffic TrafficBuilder::finish(std::string source, int link_type) && {
+  Traffic traffic;
+  traffic.source = std::move(source);
+  traffic.link_type = link_type;
+  traffic.memory = std::move(memory_);
+  traffic.packets.reserve(ends_.size());
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < ends_.size(); ++i) {
+    traffic.packets.push_back(
+        {Bytes(traffic.memory).subspan(begin, ends_[i] - begin), wire_lengths_[i], nullptr});
+    begin = ends_[i];
+  }
+  return traffic;
+}
+
+namespace {
+
+// The name a traffic of several files goes by.
+std::string source_name(const std::vector<std::string>& files) {
+  std::string name = files.empty() ? "" : files.front();
+  if (files.size() > 1) {
+    name += fmt::format(" and {} more", files.size() - 1);
+  }
+  return name;
+}
+
+}  // namespace
+
+Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t most) {
+  TrafficBuilder traffic;
+  std::optional<int> link_type;
+  for (const std::string& file : files) {
+    auto reader = cbpf::SavefileReader::open(file);
+    if (!reader) {
+      return tl::make_unexpected(reader.error());
+    }
+    while (traffic.size() < most) {
+      const auto batch = reader->next_batch();
+      if (!batch) {
+        return tl::make_unexpected(batch.error());
+      }
+      if (batch->done()) {
+        break;
+      }
+      if (batch->packets.empty()) {
+        continue;
+      }
+      if (link_type.value_or(batch->link_type) != batch->link_type) {
+        return fail(
+            ErrorCode::kUnsupported,
+            fmt::format("packets of link type {} follow packets of link type {}; measure "
+                        "them apart",
+                        cbpf::link_type_name(batch->link_type), cbpf::link_type_name(*link_type)),
+            {.file = file});
+      }
+      link_type = batch->link_type;
+      for (const cbpf::Packet& packet : batch->packets) {
+        if (traffic.size() < most) {
+          traffic.add(packet.captured, packet.wire_length);
+        }
+      }
+    }
+  }
+  return std::move(traffic).finish(source_name(files), link_type.value_or(cbpf::kLinkTypeEthernet));
+}
+
+}  // namespace weir::bench
