@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/cli.h"
+
+namespace weir::cli {
+namespace {
+
+using nlohmann::json;
+
+TEST(Compile, PrintsTheListingOfTcpdump) {
+  const Answer answer = weir({"compile", "-y", "RAW", "ip"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(answer.out,
+            "(000) ldb      [0]\n"
+            "(001) and      #0xf0\n"
+            "(002) jeq      #0x40            jt 3\tjf 4\n"
+            "(003) ret      #262144\n"
+            "(004) ret      #0\n");
+}
+
+TEST(Compile, FormsAgree) {
+  const TemporaryFolder folder;
+  const std::string decimal = weir({"compile", "-ddd", "tcp", "port", "80"}).out;
+  for (const char* form : {"listing", "c", "decimal", "xt_bpf", "json"}) {
+    const Answer text = weir({"compile", "--emit", form, "tcp port 80"});
+    ASSERT_EQ(text.status, 0) << form << ": " << text.err;
+    const std::string file = folder.file(form, text.out);
+    EXPECT_EQ(weir({"compile", "-ddd", "--bytecode", file}).out, decimal) << form;
+  }
+  const Answer assembly = weir({"compile", "--emit", "asm", "tcp port 80"});
+  EXPECT_EQ(weir({"compile", "-ddd", "--asm", "-"}, assembly.out).out, decimal);
+}
+
+TEST(Compile, JsonKeepsItsContract) {
+  const Answer answer = weir({"compile", "-j", "--target", "xdp", "ip"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json object = json::parse(answer.out);
+  EXPECT_EQ(object["expression"], "ip");
+  EXPECT_EQ(object["link_type"], "EN10MB");
+  EXPECT_EQ(object["classic"]["count"], object["classic"]["instructions"].size());
+  EXPECT_EQ(object["classic"]["instructions"][0], json::array({40, 0, 0, 12}));
+  EXPECT_EQ(object["extended"]["target"], "xdp");
+  EXPECT_EQ(object["extended"]["count"], object["extended"]["instructions"].size());
+  for (const json& slot : object["extended"]["instructions"]) {
+    EXPECT_EQ(slot.get<std::string>().size(), 16U);
+  }
+}
+
+TEST(Compile, EveryTargetTakesTheFilter) {
+  for (const char* target : {"user", "socket", "tc", "xdp"}) {
+    const Answer answer = weir({"compile", "--target", target, "tcp port 80"});
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    EXPECT_NE(answer.out.find("exit"), std::string::npos) << answer.out;
+  }
+}
+
+TEST(Compile, AWrongExpressionGetsLibpcapsSentenceAndACaret) {
+  const Answer answer = weir({"compile", "tcp prot 80"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_EQ(answer.out, "");
+  EXPECT_EQ(answer.err,
+            "weir: can't parse filter expression: syntax error\ntcp prot 80\n    ^~~~\n");
+}
+
+TEST(Compile, AnErrorIsJsonToWhoeverAskedForJson) {
+  const Answer answer = weir({"compile", "-j", "tcp prot 80"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_EQ(json::parse(answer.out)["error"], "can't parse filter expression: syntax error");
+}
+
+TEST(Compile, WrongCallsExitWithTwo) {
+  EXPECT_EQ(weir({"compile", "--no-such-option", "ip"}).status, 2);
+  EXPECT_EQ(weir({"compile", "--target", "moon", "ip"}).status, 2);
+  EXPECT_EQ(weir({"compile", "-y", "NO_SUCH_LINK", "ip"}).status, 2);
+  EXPECT_EQ(weir({"compile", "--emit", "moon", "ip"}).status, 2);
+  EXPECT_EQ(weir({"compile", "-s", "-1", "ip"}).status, 2);
+  EXPECT_EQ(weir({"no-such-command"}).status, 2);
+  EXPECT_EQ(weir({}).status, 2);
+}
+
+TEST(Compile, AssemblyErrorsNameLineAndColumn) {
+  const Answer answer = weir({"compile", "--asm", "-"}, "ldh [12]\njeq #0x800, yes, no\nret #0\n");
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("-:2:13: "), std::string::npos) << answer.err;
+  EXPECT_NE(answer.err.find("-:2:18: "), std::string::npos) << answer.err;
+}
+
+TEST(Compile, BytecodeThatBreaksARuleNamesTheInstruction) {
+  const Answer answer = weir({"compile", "--bytecode", "-"}, "2,40 0 0 12,21 5 0 2048\n");
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("instruction 1: "), std::string::npos) << answer.err;
+}
+
+TEST(Compile, AMissingFileIsNamed) {
+  const Answer answer = weir({"compile", "-F", "/no/such/file"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_EQ(answer.err, "weir: /no/such/file: No such file or directory\n");
+}
+
+TEST(Compile, AFullDiskIsNoSuccess) {
+  EXPECT_EQ(weir({"help"}).status, 0);
+  const std::string command = std::string(WEIR_BINARY) + " compile ip > /dev/full 2> /dev/null";
+  EXPECT_NE(std::system(command.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace weir::cli

@@ -1,0 +1,104 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/cli.h"
+
+namespace weir::cli {
+namespace {
+
+using nlohmann::json;
+
+// A pcap file of three Ethernet packets: IPv4, ARP, IPv4.
+std::string three_packets() {
+  const auto le32 = [](std::uint32_t v) {
+    return std::string{static_cast<char>(v), static_cast<char>(v >> 8), static_cast<char>(v >> 16),
+                       static_cast<char>(v >> 24)};
+  };
+  std::string file =
+      le32(0xa1b2c3d4) + std::string("\2\0\4\0", 4) + le32(0) + le32(0) + le32(262144) + le32(1);
+  std::uint32_t second = 1;
+  for (const char* type : {"\x08\x00", "\x08\x06", "\x08\x00"}) {
+    const std::string packet =
+        std::string(12, '\2') + std::string(type, 2) + std::string("\x45", 1) + std::string(45, 0);
+    file += le32(second++) + le32(0) + le32(60) + le32(60) + packet;
+  }
+  return file;
+}
+
+TEST(Filter, CountsInEveryEngineAlike) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in.pcap", three_packets());
+  for (const char* engine : {"classic-interpreter", "libpcap", "extended-interpreter"}) {
+    const Answer answer = weir({"filter", "-r", in, "--engine", engine, "-j", "ip"});
+    ASSERT_EQ(answer.status, 0) << answer.err;
+    EXPECT_EQ(json::parse(answer.out),
+              json({{"engine", engine}, {"packets", 3}, {"matched", 2}, {"bytes_matched", 120}}));
+  }
+}
+
+TEST(Filter, WritesWhatMatchesAndNothingElse) {
+  const TemporaryFolder folder;
+  const std::string whole = three_packets();
+  const std::string in = folder.file("in.pcap", whole);
+  ASSERT_EQ(weir({"filter", "-r", in, "-w", folder.path("out.pcap"), "arp"}).status, 0);
+  EXPECT_EQ(read_file(folder.path("out.pcap")), whole.substr(0, 24) + whole.substr(24 + 76, 76));
+  ASSERT_EQ(weir({"filter", "-r", in, "-w", folder.path("all.pcap")}).status, 0);
+  EXPECT_EQ(read_file(folder.path("all.pcap")), whole);
+}
+
+TEST(Filter, ReadsStdinAndWritesStdout) {
+  const std::string whole = three_packets();
+  const Answer answer = weir({"filter", "-r", "-", "-w", "-", "ip"}, whole);
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.out, whole.substr(0, 24 + 76) + whole.substr(24 + 2 * 76));
+  EXPECT_EQ(answer.err, "2 of 3 packets match, 120 bytes\n");
+}
+
+TEST(Filter, StopsAfterTheNthMatch) {
+  const Answer answer = weir({"filter", "-r", "-", "--count", "-c", "1", "ip"}, three_packets());
+  EXPECT_EQ(answer.out, "1 packet\n");
+}
+
+TEST(Filter, ATruncatedFileIsSaidAndWhatWasWholeIsKept) {
+  const TemporaryFolder folder;
+  const std::string whole = three_packets();
+  const std::string in = folder.file("in.pcap", whole.substr(0, whole.size() - 5));
+  const Answer answer = weir({"filter", "-r", in, "-w", folder.path("out.pcap")});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find(in), std::string::npos) << answer.err;
+  EXPECT_NE(answer.err.find("stopped after 2 packets, 2 of which match"), std::string::npos)
+      << answer.err;
+  EXPECT_EQ(read_file(folder.path("out.pcap")), whole.substr(0, 24 + 2 * 76));
+}
+
+TEST(Filter, WrongInputLeavesNoFileBehind) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in.pcap", three_packets());
+  const std::string out = folder.path("out.pcap");
+  EXPECT_EQ(weir({"filter", "-r", in, "-w", out, "tcp prot 80"}).status, 1);
+  EXPECT_EQ(weir({"filter", "-r", folder.path("none.pcap"), "-w", out, "ip"}).status, 1);
+  EXPECT_EQ(weir({"filter", "-r", folder.file("empty", ""), "-w", out, "ip"}).status, 1);
+  EXPECT_EQ(weir({"filter", "-r", folder.file("text", "hello"), "-w", out, "ip"}).status, 1);
+  EXPECT_EQ(weir({"filter", "-r", in, "-w", out, "--engine", "moon", "ip"}).status, 2);
+  EXPECT_EQ(weir({"filter", "-w", out, "ip"}).status, 2);
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"empty", "in.pcap", "text"}));
+}
+
+TEST(Filter, TheInputIsNotOverwritten) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in.pcap", three_packets());
+  EXPECT_EQ(weir({"filter", "-r", in, "-w", in, "ip"}).status, 2);
+  EXPECT_EQ(read_file(in), three_packets());
+}
+
+TEST(Filter, AFullDiskIsSaid) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in.pcap", three_packets());
+  const Answer answer = weir({"filter", "-r", in, "-w", "/dev/full"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("No space left on device"), std::string::npos) << answer.err;
+}
+
+}  // namespace
+}  // namespace weir::cli

@@ -1,0 +1,53 @@
+// Help goes to stdout with status 0, and every command has a page.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/cli/cli.h"
+
+namespace weir::cli {
+namespace {
+
+constexpr const char* kCommands[] = {"compile", "filter", "bench", "attach",
+                                     "detach",  "show",   "stats"};
+
+TEST(Help, ListsEveryCommand) {
+  const Answer answer = weir({"help"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.err, "");
+  EXPECT_EQ(weir({"--help"}).out, answer.out);
+  for (const char* command : kCommands) {
+    EXPECT_NE(answer.out.find("\n  " + std::string(command) + " "), std::string::npos) << command;
+  }
+}
+
+TEST(Help, EveryCommandHasAPage) {
+  for (const char* command : kCommands) {
+    const Answer answer = weir({"help", command});
+    EXPECT_EQ(answer.status, 0);
+    EXPECT_EQ(answer.out.find(std::string("usage: weir ") + command), 0U) << answer.out;
+    EXPECT_NE(answer.out.find("\noptions:\n"), std::string::npos);
+    EXPECT_NE(answer.out.find("\nexamples:\n"), std::string::npos);
+    EXPECT_EQ(weir({command, "--help"}).out, answer.out);
+  }
+}
+
+TEST(Help, NoLineIsWiderThanATerminal) {
+  for (const char* command : kCommands) {
+    std::istringstream page(weir({"help", command}).out);
+    for (std::string line; std::getline(page, line);) {
+      EXPECT_LE(line.size(), 100U) << line;
+    }
+  }
+}
+
+TEST(Version, NamesWeirAndItsLibraries) {
+  const Answer answer = weir({"--version"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.out.find("weir "), 0U);
+  EXPECT_NE(answer.out.find("libpcap version "), std::string::npos);
+  EXPECT_NE(answer.out.find("libbpf "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir::cli

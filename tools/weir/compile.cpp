@@ -1,0 +1,173 @@
+// weir compile: an expression, assembly or bytecode to a program of either machine.
+#include "cbpf/compile.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cbpf/disassemble.h"
+#include "cbpf/text.h"
+#include "tools/weir/filter_input.h"
+#include "translator/ebpf/disassemble.h"
+#include "translator/ebpf/encode.h"
+#include "translator/ir/build.h"
+#include "translator/ir/text.h"
+#include "translator/translate.h"
+
+namespace weir::tool {
+namespace {
+
+Result<ebpf::Program> translate_input(const FilterInput& input, lower::TargetId target) {
+  TranslateOptions options;
+  options.link_type = input.link_type;
+  options.target = target;
+  return translate(*input.program, options);
+}
+
+std::string hex_lines(const ebpf::Program& program) {
+  std::string out;
+  for (const ebpf::Slot& slot : ebpf::encode(program.instructions)) {
+    out += ebpf::to_hex(slot) + "\n";
+  }
+  return out;
+}
+
+nlohmann::json to_json(const FilterInput& input, const ebpf::Program& extended,
+                       lower::TargetId target) {
+  nlohmann::json classic = nlohmann::json::array();
+  for (const cbpf::Instruction& i : input.program->program().instructions) {
+    classic.push_back({i.code, i.jt, i.jf, i.k});
+  }
+  nlohmann::json slots = nlohmann::json::array();
+  for (const ebpf::Slot& slot : ebpf::encode(extended.instructions)) {
+    slots.push_back(ebpf::to_hex(slot));
+  }
+  const std::size_t classic_count = classic.size();
+  const std::size_t extended_count = slots.size();
+  return {{"expression", input.text},
+          {"link_type", cbpf::link_type_name(input.link_type)},
+          {"classic", {{"count", classic_count}, {"instructions", std::move(classic)}}},
+          {"extended",
+           {{"target", lower::target(target).name},
+            {"count", extended_count},
+            {"instructions", std::move(slots)}}}};
+}
+
+Status print_classic(const FilterInput& input, const std::string& form) {
+  const cbpf::Program& program = input.program->program();
+  if (form == "listing") {
+    fmt::print("{}", cbpf::to_text(program, cbpf::TextForm::kListing));
+  } else if (form == "c") {
+    fmt::print("{}", cbpf::to_text(program, cbpf::TextForm::kCArray));
+  } else if (form == "decimal") {
+    fmt::print("{}", cbpf::to_text(program, cbpf::TextForm::kDecimal));
+  } else if (form == "xt_bpf") {
+    fmt::print("{}", cbpf::to_text(program, cbpf::TextForm::kXtBpf));
+  } else if (form == "asm") {
+    fmt::print("{}", cbpf::disassemble(program));
+  } else {
+    return fail(ErrorCode::kUsage, fmt::format("a classic program has no form '{}'; --emit takes "
+                                               "listing, c, decimal, xt_bpf, asm, ir or json",
+                                               form));
+  }
+  return {};
+}
+
+Status print_extended(const FilterInput& input, lower::TargetId target, const std::string& form) {
+  const auto extended = translate_input(input, target);
+  if (!extended) {
+    return tl::make_unexpected(extended.error());
+  }
+  if (form == "listing") {
+    fmt::print("{}", ebpf::disassemble(extended->instructions));
+  } else if (form == "hex") {
+    fmt::print("{}", hex_lines(*extended));
+  } else {
+    return fail(ErrorCode::kUsage, fmt::format("an extended program has no form '{}'; --emit takes "
+                                               "listing, hex, ir or json",
+                                               form));
+  }
+  return {};
+}
+
+Status print_ir(const FilterInput& input) {
+  auto function = ir::build(*input.program, input.link_type);
+  if (!function) {
+    return tl::make_unexpected(function.error());
+  }
+  if (auto report = opt::run_passes(*function, {}); !report) {
+    return tl::make_unexpected(report.error());
+  }
+  fmt::print("{}", ir::print(*function));
+  return {};
+}
+
+// The form that -d, -dd, -ddd, --emit and -j ask for.
+std::string wanted_form(const Options& options) {
+  if (options.has("json")) {
+    return "json";
+  }
+  if (options.has("emit")) {
+    return options.get("emit");
+  }
+  const std::size_t ds = options.count("d");
+  return ds <= 1 ? "listing" : ds == 2 ? "c" : "decimal";
+}
+
+Status run(const Options& options) {
+  const auto target = lower::target_by_name(options.get("target", "user"));
+  if (!target) {
+    return tl::make_unexpected(target.error());
+  }
+  const std::string to = options.get("to", options.has("target") ? "extended" : "classic");
+  if (to != "classic" && to != "extended") {
+    return fail(ErrorCode::kUsage, "--to takes classic or extended, not '" + to + "'");
+  }
+  const auto input = read_filter_input(options);
+  if (!input) {
+    return tl::make_unexpected(input.error());
+  }
+  const std::string form = wanted_form(options);
+  if (form == "ir") {
+    return print_ir(*input);
+  }
+  if (form != "json") {
+    return to == "classic" ? print_classic(*input, form) : print_extended(*input, *target, form);
+  }
+  const auto extended = translate_input(*input, *target);
+  if (!extended) {
+    return tl::make_unexpected(extended.error());
+  }
+  fmt::print("{}\n", to_json(*input, *extended, *target)
+                         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return {};
+}
+
+}  // namespace
+
+Command compile_command() {
+  return {
+      "compile",
+      "an expression, assembly or bytecode to a program of either machine",
+      "[options] [--] EXPRESSION",
+      "Compiles a filter and prints the program: classic BPF as tcpdump -d prints it, or with\n"
+      "--target the extended program for a hook.",
+      "  weir compile tcp port 80                      the listing of tcpdump -d\n"
+      "  weir compile -ddd tcp port 80                 decimal numbers, for iptables and others\n"
+      "  weir compile --target xdp tcp port 80         the eBPF program for XDP\n"
+      "  weir compile --emit asm tcp port 80           assembly, to edit and give back with --asm\n"
+      "  weir compile -j tcp port 80                   both programs as JSON",
+      filter_input_options({
+          {"d", 0, OptionKind::kFlag, "", "print a listing; -dd a C array, -ddd decimal numbers"},
+          {"to", 0, OptionKind::kValue, "MACHINE", "classic (default) or extended"},
+          {"target", 0, OptionKind::kValue, "HOOK",
+           "where the extended program runs: user (default), socket, tc or xdp"},
+          {"emit", 0, OptionKind::kValue, "FORM",
+           "classic: listing, c, decimal, xt_bpf, asm; extended: listing, hex;\neither: ir, json"},
+          {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},
+      }),
+      run,
+  };
+}
+
+}  // namespace weir::tool

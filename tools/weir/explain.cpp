@@ -1,0 +1,52 @@
+// weir explain: every stage of one filter on one page.
+#include <fmt/format.h>
+
+#include "tools/weir/explain_page.h"
+
+namespace weir::tool {
+namespace {
+
+Status run(const Options& options) {
+  ExplainOptions page_options;
+  const auto target = lower::target_by_name(options.get("target", "user"));
+  if (!target) {
+    return tl::make_unexpected(target.error());
+  }
+  page_options.target = *target;
+  page_options.passes = split_names(options.get("passes"));
+  page_options.every_pass = options.has("dump-ir");
+  const auto input = read_filter_input(options);
+  if (!input) {
+    return tl::make_unexpected(input.error());
+  }
+  const auto page = explain_page(*input, page_options);
+  if (!page) {
+    return tl::make_unexpected(page.error());
+  }
+  fmt::print("{}", *page);
+  return {};
+}
+
+}  // namespace
+
+Command explain_command() {
+  return {
+      "explain",
+      "every stage of one filter on one page",
+      "[options] [--] EXPRESSION",
+      "Shows the way of a filter: the expression, the classic program libpcap makes of it, weir's\n"
+      "IR as it is built and as the passes leave it, and the extended program.",
+      "  weir explain tcp port 80\n"
+      "  weir explain --target xdp --dump-ir tcp port 80     with the IR after every pass",
+      filter_input_options({
+          {"target", 0, OptionKind::kValue, "HOOK",
+           "where the extended program runs: user (default), socket, tc or xdp"},
+          {"passes", 0, OptionKind::kValue, "NAMES",
+           "run these passes in this order, comma-separated; none runs no pass"},
+          {"dump-ir", 0, OptionKind::kFlag, "", "show the IR after every pass"},
+      }),
+      run,
+  };
+}
+
+}  // namespace weir::tool

@@ -1,0 +1,198 @@
+#include "tools/weir/filter_input.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "cbpf/assemble.h"
+#include "cbpf/compile.h"
+#include "cbpf/text.h"
+
+namespace weir::tool {
+namespace {
+
+constexpr std::size_t kMaxDiagnostics = 20;
+constexpr std::size_t kMaxTextFile = 256U << 20;
+
+// All diagnostics of an assembly as one error: the first is the sentence, the others its detail.
+Error joined(const std::vector<Error>& errors, const std::string& file) {
+  Error first = errors.front();
+  first.place.file = file;
+  for (std::size_t i = 1; i < errors.size() && i < kMaxDiagnostics; ++i) {
+    Error next = errors[i];
+    next.place.file = file;
+    first.detail += (first.detail.empty() ? "weir: " : "\nweir: ") + to_string(next);
+  }
+  return first;
+}
+
+Result<cbpf::Program> read_assembly(const std::string& file) {
+  const auto text = read_text_file(file);
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  auto program = cbpf::assemble(*text);
+  if (!program) {
+    return tl::make_unexpected(joined(program.error(), file));
+  }
+  return std::move(*program);
+}
+
+Result<cbpf::Program> read_bytecode(const std::string& file) {
+  const auto text = read_text_file(file);
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  auto program = cbpf::read_program(*text);
+  if (!program) {
+    program.error().place.file = file;
+  }
+  return program;
+}
+
+Result<cbpf::Dialect> read_dialect(const Options& options) {
+  const std::string name = options.get("dialect", "libpcap");
+  if (name == "libpcap") {
+    return cbpf::Dialect::kLibpcap;
+  }
+  if (name == "linux") {
+    return cbpf::Dialect::kLinux;
+  }
+  return fail(ErrorCode::kUsage, "--dialect takes libpcap or linux, not '" + name + "'");
+}
+
+Result<bool> read_optimizer(const Options& options) {
+  const std::string name = options.get("optimizer", "none");
+  if (name != "none" && name != "libpcap") {
+    return fail(ErrorCode::kUsage, "--optimizer takes none or libpcap, not '" + name + "'");
+  }
+  return name == "libpcap" && !options.has("no-optimize");
+}
+
+// The expression of -F's file, or of the words.
+Result<std::string> read_expression(const Options& options) {
+  if (!options.has("expression-file")) {
+    return options.expression();
+  }
+  if (!options.words().empty()) {
+    return fail(ErrorCode::kUsage, "an expression is given beside the one in -F's file");
+  }
+  auto text = read_text_file(options.get("expression-file"));
+  if (text) {
+    text->erase(text->find_last_not_of(" \t\r\n") + 1);
+  }
+  return text;
+}
+
+Result<cbpf::Program> read_program(const Options& options, FilterInput& input) {
+  const int other_forms = static_cast<int>(options.has("asm")) + options.has("bytecode");
+  if (other_forms > 1 ||
+      (other_forms == 1 && (!options.words().empty() || options.has("expression-file")))) {
+    return fail(
+        ErrorCode::kUsage,
+        "the filter is given twice: an expression, --asm and --bytecode exclude each other");
+  }
+  if (options.has("asm")) {
+    return read_assembly(options.get("asm"));
+  }
+  if (options.has("bytecode")) {
+    return read_bytecode(options.get("bytecode"));
+  }
+  auto expression = read_expression(options);
+  if (!expression) {
+    return tl::make_unexpected(expression.error());
+  }
+  const auto optimize = read_optimizer(options);
+  if (!optimize) {
+    return tl::make_unexpected(optimize.error());
+  }
+  input.text = std::move(*expression);
+  return cbpf::compile(
+      input.text, {.link_type = input.link_type, .snaplen = input.snaplen, .optimize = *optimize});
+}
+
+}  // namespace
+
+std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
+  std::vector<OptionSpec> options = {
+      {"expression-file", 'F', OptionKind::kValue, "FILE", "read the expression from FILE"},
+      {"asm", 0, OptionKind::kValue, "FILE",
+       "the filter is assembly (the kernel's bpf_asm grammar), '-' is stdin"},
+      {"bytecode", 0, OptionKind::kValue, "FILE",
+       "the filter is bytecode: tcpdump -d, -dd, -ddd, xt_bpf or JSON"},
+      {"linktype", 'y', OptionKind::kValue, "TYPE", "link type of the packets (EN10MB)"},
+      {"snapshot-length", 's', OptionKind::kValue, "BYTES",
+       "accept length of a match (262144); 0 is the default"},
+      {"dialect", 0, OptionKind::kValue, "NAME",
+       "whose reading of classic programs holds: libpcap (default) or linux"},
+      {"optimizer", 0, OptionKind::kValue, "NAME",
+       "who optimises the classic program: none (default) or libpcap"},
+      {"no-optimize", 'O', OptionKind::kFlag, "", "the same as --optimizer none"},
+  };
+  for (OptionSpec& option : more) {
+    options.push_back(option);
+  }
+  return options;
+}
+
+Result<FilterInput> read_filter_input(const Options& options, int link_type) {
+  FilterInput input;
+  input.link_type = link_type;
+  if (options.has("linktype")) {
+    const auto named = cbpf::link_type_by_name(options.get("linktype"));
+    if (!named) {
+      return tl::make_unexpected(named.error());
+    }
+    input.link_type = *named;
+  }
+  const auto snaplen = options.number("snapshot-length", 0, 0, 0x7fffffff);
+  if (!snaplen) {
+    return tl::make_unexpected(snaplen.error());
+  }
+  input.snaplen = *snaplen == 0 ? cbpf::kDefaultSnaplen : static_cast<std::uint32_t>(*snaplen);
+  const auto dialect = read_dialect(options);
+  if (!dialect) {
+    return tl::make_unexpected(dialect.error());
+  }
+  auto program = read_program(options, input);
+  if (!program) {
+    return tl::make_unexpected(program.error());
+  }
+  auto validated = cbpf::validate(std::move(*program), *dialect);
+  if (!validated) {
+    return tl::make_unexpected(validated.error());
+  }
+  input.program.emplace(std::move(*validated));
+  return input;
+}
+
+Result<std::string> read_text_file(const std::string& path) {
+  const auto refuse = [&] {
+    return fail(ErrorCode::kSystem, std::strerror(errno), {.file = path});
+  };
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> owned(nullptr, std::fclose);
+  std::FILE* file = stdin;
+  if (path != "-") {
+    owned.reset(std::fopen(path.c_str(), "re"));
+    file = owned.get();
+    if (file == nullptr) {
+      return refuse();
+    }
+  }
+  std::string text;
+  char block[65536];
+  while (const std::size_t n = std::fread(block, 1, sizeof block, file)) {
+    text.append(block, n);
+    if (text.size() > kMaxTextFile) {
+      return fail(ErrorCode::kInvalidFile, "the file is longer than 256 MiB", {.file = path});
+    }
+  }
+  if (std::ferror(file) != 0) {
+    return refuse();
+  }
+  return text;
+}
+
+}  // namespace weir::tool

@@ -1,0 +1,130 @@
+// The command: finds the subcommand, reads its options, runs it, reports its error.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/weir/command.h"
+#include "tools/weir/version.h"
+
+namespace weir::tool {
+namespace {
+
+constexpr int kExitError = 1;  // tcpdump's.
+constexpr int kExitUsage = 2;
+
+std::vector<Command> all_commands() {
+  return {compile_command(), explain_command(), filter_command(), bench_command(),
+          attach_command(),  detach_command(),  show_command(),   stats_command()};
+}
+
+std::string overview() {
+  std::string page =
+      "usage: weir COMMAND [options] [--] EXPRESSION\n\n"
+      "weir compiles tcpdump expressions, runs them in the machine of 1993 (classic BPF) and the\n"
+      "machine of 2014 (eBPF), attaches them to sockets, tc and XDP, and measures both designs on\n"
+      "the same traffic.\n\ncommands:\n";
+  for (const Command& command : all_commands()) {
+    page += fmt::format("  {:<9} {}\n", command.name, command.summary);
+  }
+  page +=
+      "  help      this page, or the page of a command\n\n"
+      "Data goes to stdout, talk to stderr. Exit status: 0 done, 1 an error, 2 a wrong call.\n"
+      "`weir help COMMAND` tells more, `weir --version` what this is built with.\n";
+  return page;
+}
+
+// Says the error on stderr, and on stdout as {"error": …} to whoever asked for JSON.
+int report(const Error& error, bool json) {
+  if (json) {
+    const nlohmann::json object = {{"error", to_string(error)}};
+    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  fmt::print(stderr, "weir: {}\n", to_string(error));
+  if (!error.detail.empty()) {
+    fmt::print(stderr, "{}\n", error.detail);
+  }
+  return error.code == ErrorCode::kUsage ? kExitUsage : kExitError;
+}
+
+// Whether one of these stands among the options; looked for by eye so that it also holds where the
+// options cannot be parsed.
+bool mentions(const std::vector<std::string>& arguments, std::string_view word,
+              std::string_view other) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") {
+      return false;
+    }
+    if (argument == word || argument == other) {
+      return true;
+    }
+  }
+  return false;
+}
+
+int run_command(const Command& command, const std::vector<std::string>& arguments) {
+  if (mentions(arguments, "--help", "-h")) {
+    fmt::print("{}", help_page(command));
+    return 0;
+  }
+  const bool json = mentions(arguments, "-j", "--json");
+  const auto options = parse_options(command.options, arguments);
+  const Status status = options ? command.run(*options) : tl::make_unexpected(options.error());
+  if (status) {
+    return 0;
+  }
+  const int exit_status = report(status.error(), json);
+  if (exit_status == kExitUsage) {
+    fmt::print(stderr, "`weir help {}` shows how it is called\n", command.name);
+  }
+  return exit_status;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    fmt::print(stderr, "{}", overview());
+    return kExitUsage;
+  }
+  const std::string& name = arguments[0];
+  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (name == "--version" || name == "-V") {
+    fmt::print("{}", version_page());
+    return 0;
+  }
+  const bool help = name == "help" || name == "--help" || name == "-h";
+  if (help && rest.empty()) {
+    fmt::print("{}", overview());
+    return 0;
+  }
+  const std::string& wanted = help ? rest[0] : name;
+  for (const Command& command : all_commands()) {
+    if (command.name != wanted) {
+      continue;
+    }
+    if (help) {
+      fmt::print("{}", help_page(command));
+      return 0;
+    }
+    return run_command(command, rest);
+  }
+  fmt::print(stderr, "weir: no command is named '{}'; `weir help` lists them\n", wanted);
+  return kExitUsage;
+}
+
+}  // namespace
+}  // namespace weir::tool
+
+int main(int argc, char** argv) {
+  // A pipe that nobody reads any more is an error like any other, with a sentence and a status.
+  std::signal(SIGPIPE, SIG_IGN);
+  const int status = weir::tool::run(std::vector<std::string>(argv + 1, argv + argc));
+  // A full disk or a closed pipe behind stdout must not pass for success.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::perror("weir: stdout");
+    return 1;
+  }
+  return status;
+}
