@@ -119,12 +119,12 @@ enum class Region : std::uint8_t { kPacket, kNetwork, kLink, kNowhere };
 constexpr std::array<Region, 4> kRegions = {Region::kPacket, Region::kNetwork, Region::kLink,
                                             Region::kNowhere};
 
-struct Range {
+struct Offsets {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
 };
 
-constexpr Range range_of(Region region) {
+constexpr Offsets range_of(Region region) {
   switch (region) {
     case Region::kPacket:
       return {0, kNegative - 1};
@@ -140,7 +140,7 @@ constexpr Range range_of(Region region) {
 
 Region region_of(std::uint32_t offset) {
   for (const Region region : kRegions) {
-    const Range range = range_of(region);
+    const Offsets range = range_of(region);
     if (range.low <= offset && offset <= range.high) {
       return region;
     }
@@ -493,7 +493,7 @@ class Build {
     std::array<bool, kRegions.size()> possible{};
     for (const Region region : kRegions) {
       // The sum is in k .. highest, and what is past 2^32 comes round to the small offsets.
-      const Range range = range_of(region);
+      const Offsets range = range_of(region);
       possible[static_cast<std::size_t>(region)] =
           (range.low <= highest && k <= range.high) || range.low + kTwo32 <= highest;
     }

@@ -31,6 +31,7 @@ class Checker {
     check_graph();
     check_definitions();
     check_constants();
+    check_sets();
     check_values();
     if (!error_) {
       check_order();
@@ -205,6 +206,14 @@ class Checker {
     }
   }
 
+  void check_sets() {
+    for (std::size_t i = 0; i < function_.sets.size() && !error_; ++i) {
+      if (!is_right(function_.sets[i])) {
+        fail_with(fmt::format("s{}: the members are not sorted, disjoint and merged", i));
+      }
+    }
+  }
+
   // The fields of each value.
   void check_values() {
     for (BlockId block = 0; block < function_.blocks.size() && !error_; ++block) {
@@ -216,10 +225,12 @@ class Checker {
 
   void check_value(BlockId block, ValueId id) {
     const Value& value = function_.values[id];
-    const bool needs_a = is_arithmetic(value.op) || value.op == Op::kGuard;
-    const bool needs_b = is_arithmetic(value.op) && value.op != Op::kNeg;
+    const bool needs_a = is_arithmetic(value.op) || value.op == Op::kGuard ||
+                         value.op == Op::kJoin || value.op == Op::kIn;
+    const bool needs_b = (is_arithmetic(value.op) && value.op != Op::kNeg) || value.op == Op::kJoin;
     const bool may_a = needs_a || value.op == Op::kLoad || value.op == Op::kNeed;
-    const bool may_k = value.op == Op::kLoad || value.op == Op::kNeed || value.op == Op::kAncillary;
+    const bool may_k = value.op == Op::kLoad || value.op == Op::kNeed ||
+                       value.op == Op::kAncillary || value.op == Op::kIn;
     if ((value.a == kNoValue && needs_a) || (value.a != kNoValue && !may_a) ||
         (value.b != kNoValue) != needs_b) {
       breach(block, id, "has wrong operands");
@@ -227,11 +238,24 @@ class Checker {
       breach(block, id, "has a k, which means nothing here");
     } else if (value.op == Op::kLoad && value.width != 1 && value.width != 2 && value.width != 4) {
       breach(block, id, "is not 1, 2 or 4 bytes wide");
-    } else if (value.op != Op::kLoad && value.width != 0) {
+    } else if (value.op != Op::kLoad && value.op != Op::kJoin && value.width != 0) {
       breach(block, id, "has a width, which means nothing here");
     } else if (value.op == Op::kAncillary && !is_ancillary(value.k)) {
       breach(block, id, "is ancillary data that does not exist");
+    } else if (value.op == Op::kJoin &&
+               (value.width > kMaxWords || words(value.a) + 1 != value.width)) {
+      breach(block, id, "is as wide as its operands are not");
+    } else if (value.op == Op::kIn && value.k >= function_.sets.size()) {
+      breach(block, id, "asks for a set that does not exist");
+    } else if (value.op == Op::kIn && words(value.a) != function_.sets[value.k].words) {
+      breach(block, id, "asks for a key of another width than the set's");
     }
+  }
+
+  // Of an operand that need not exist.
+  std::uint32_t words(ValueId id) const {
+    const bool join = id < function_.values.size() && function_.values[id].op == Op::kJoin;
+    return join ? function_.values[id].width : 1;
   }
 
   static bool is_ancillary(std::uint32_t k) {
@@ -246,13 +270,24 @@ class Checker {
     for (BlockId block = 0; block < function_.blocks.size() && !error_; ++block) {
       std::uint32_t place = 1;
       for (const ValueId id : function_.blocks[block].body) {
-        for_each_operand(function_.values[id],
-                         [&](ValueId operand) { check_use(dominators, block, place, operand); });
+        const Value& value = function_.values[id];
+        for_each_operand(value, [&](ValueId operand) {
+          check_use(dominators, block, place, operand);
+          const bool may_key = value.op == Op::kIn || (value.op == Op::kJoin && operand != value.b);
+          check_is_no_key(block, operand, may_key);
+        });
         ++place;
       }
       for_each_terminator_operand(function_.blocks[block].terminator, [&](ValueId operand) {
         check_use(dominators, block, place, operand);
+        check_is_no_key(block, operand, false);
       });
+    }
+  }
+
+  void check_is_no_key(BlockId block, ValueId id, bool may_key) {
+    if (!error_ && !may_key && function_.values[id].op == Op::kJoin) {
+      breach(block, id, "is a key and used as a word");
     }
   }
 

@@ -15,6 +15,8 @@ namespace weir::ir {
 //  - every load is covered by needs on every path to it: by one with the same base, or, where it
 //    follows from its computation that the base is at most n, by one from the packet's beginning
 //    that reaches as far for n; every div or mod by a value is covered by guards of that value;
+//  - sets are sorted, disjoint and merged; set tests name one and have its width; keys are used by
+//    nothing else;
 //  - switch cases are sorted, disjoint and name edges.
 // kInvalidProgram naming the block and value in the text form's own numbers.
 //

@@ -108,6 +108,8 @@ class Coverage {
         case Op::kShlModulo:
         case Op::kShrModulo:
         case Op::kNeg:
+        case Op::kJoin:
+        case Op::kIn:
           break;
       }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace weir::ir {
@@ -89,6 +90,12 @@ class Evaluator {
       case Op::kLoad:
         numbers_[id] = load(value);
         return true;
+      case Op::kJoin:
+        keys_[id] = key(value.a).append(numbers_[value.b]);
+        return true;
+      case Op::kIn:
+        numbers_[id] = function_.sets[value.k].contains(key(value.a)) ? 1 : 0;
+        return true;
       case Op::kNeed:
         return packet_.captured.size() >= place(value);
       case Op::kGuard:
@@ -113,6 +120,11 @@ class Evaluator {
     return true;
   }
 
+  // The key that a value or a join stands for.
+  Key key(ValueId id) const {
+    return function_.values[id].op == Op::kJoin ? keys_.at(id) : Key::of(numbers_[id]);
+  }
+
   bool step_ancillary(ValueId id) {
     if (packet_.ancillary == nullptr) {
       return false;
@@ -126,6 +138,7 @@ class Evaluator {
   const Function& function_;
   const cbpf::Packet& packet_;
   std::vector<std::uint32_t> numbers_;
+  std::unordered_map<ValueId, Key> keys_;  // Of the joins; few functions have any.
 };
 
 }  // namespace
@@ -163,6 +176,8 @@ std::uint32_t evaluate_arithmetic(Op op, std::uint32_t a, std::uint32_t b) {
     case Op::kLength:
     case Op::kAncillary:
     case Op::kLoad:
+    case Op::kJoin:
+    case Op::kIn:
     case Op::kNeed:
     case Op::kGuard:
       return 0;

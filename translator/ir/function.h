@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "cbpf/instruction.h"
+#include "translator/ir/set.h"
 
 namespace weir::ir {
 
@@ -63,6 +64,10 @@ enum class Op : std::uint8_t {
   kShlModulo,  // Shifts by b mod 32 (the Linux dialect).
   kShrModulo,  // The same.
   kNeg,        // 0 - a; no b.
+  // Set tests. A key of several words is made of values by kJoin, the most significant word first;
+  // nothing but kJoin and kIn may take a key.
+  kJoin,  // The key of `width` (2 to 4) words: those of a (a value, or a key of width - 1), then b.
+  kIn,    // 1 if a is in Function::sets[k], else 0; a has as many words as the set's members.
   // Effects: no value, only in a block's body.
   kNeed,   // Ends the filter with 0 unless captured length >= a + k over the natural numbers.
   kGuard,  // Ends the filter with 0 if a is 0.
@@ -130,6 +135,7 @@ struct Function {
   int link_type = 1;  // A DLT_* number; decides where the network layer begins.
   std::vector<Value> values;
   std::vector<Block> blocks;
+  std::vector<Set> sets;  // What kIn asks for, by its k.
 };
 
 // Whether the Op computes with a and, except kNeg, b.

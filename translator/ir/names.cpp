@@ -42,6 +42,10 @@ std::string_view op_name(Op op) {
       return "shr_modulo";
     case Op::kNeg:
       return "neg";
+    case Op::kJoin:
+      return "join";
+    case Op::kIn:
+      return "in";
     case Op::kNeed:
       return "need";
     case Op::kGuard:

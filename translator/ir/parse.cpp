@@ -35,6 +35,9 @@ class Parser {
     expect_word("function");
     parse_link_type();
     expect("{");
+    while (ok() && name_number(token_, 's')) {
+      parse_set();
+    }
     while (ok() && !is("}")) {
       parse_block();
     }
@@ -118,6 +121,42 @@ class Parser {
     } else {
       error_at(name.place, fmt::format("unknown link type '{}'", name.text));
     }
+  }
+
+  // Sets stand in order, so their names are their places.
+  void parse_set() {
+    if (name_number(token_, 's') != function_.sets.size()) {
+      expected(fmt::format("s{}", function_.sets.size()));
+    }
+    advance();
+    expect("=");
+    expect_word("set");
+    if (token_.kind != TokenKind::kNumber || token_.number < 1 || token_.number > kMaxWords) {
+      expected("a number of words from 1 to 4");
+    }
+    Set set{.words = static_cast<std::uint8_t>(token_.number & 7)};
+    advance();
+    expect("{");
+    while (ok() && !is("}")) {
+      Range range;
+      range.low = parse_key(set.words);
+      range.high = accept("..") ? parse_key(set.words) : range.low;
+      set.ranges.push_back(range);
+      if (!is("}")) {
+        expect(",");
+      }
+    }
+    expect("}");
+    function_.sets.push_back(std::move(set));
+  }
+
+  Key parse_key(std::uint32_t words) {
+    Key key = Key::of(parse_number_token());
+    for (std::uint32_t i = 1; i < words && ok(); ++i) {
+      expect(":");
+      key = key.append(parse_number_token());
+    }
+    return key;
   }
 
   // Names.
@@ -276,6 +315,12 @@ class Parser {
     if (name.text == "load") {
       return parse_load();
     }
+    if (name.text == "in") {
+      return parse_set_test();
+    }
+    if (name.text == "join") {
+      return parse_join();
+    }
     const auto op = arithmetic_by_name(name.text);
     if (!op) {
       error_at(name.place, fmt::format("unknown operation '{}'", name.text));
@@ -297,6 +342,28 @@ class Parser {
     }
     advance();
     return {.op = Op::kAncillary, .k = static_cast<std::uint32_t>(*extension)};
+  }
+
+  Value parse_set_test() {
+    const auto set = name_number(token_, 's');
+    if (!set || *set >= function_.sets.size()) {
+      expected("a set that stands above, such as s0");
+      return {};
+    }
+    advance();
+    expect(",");
+    return {.op = Op::kIn, .k = *set, .a = parse_operand()};
+  }
+
+  // The width is not written: it is one more than that of the first operand, which stands above.
+  Value parse_join() {
+    Value value{.op = Op::kJoin, .width = 2, .a = parse_operand()};
+    if (ok() && function_.values[value.a].op == Op::kJoin) {
+      value.width = static_cast<std::uint8_t>(function_.values[value.a].width + 1);
+    }
+    expect(",");
+    value.b = parse_operand();
+    return value;
   }
 
   Value parse_load() {

@@ -12,6 +12,8 @@
 namespace weir::ir {
 namespace {
 
+constexpr std::size_t kMembersInLine = 8;
+
 class Printer {
  public:
   explicit Printer(const Function& function)
@@ -19,6 +21,9 @@ class Printer {
 
   std::string run() {
     write("function {} {{\n", cbpf::link_type_name(function_.link_type));
+    for (std::size_t s = 0; s < function_.sets.size(); ++s) {
+      print_set(s);
+    }
     for (std::size_t b = 0; b < function_.blocks.size(); ++b) {
       print_block(b);
     }
@@ -63,6 +68,32 @@ class Printer {
       write(" + ");
     }
     write("{}", value.k);
+  }
+
+  void print_set(std::size_t index) {
+    const Set& set = function_.sets[index];
+    write("s{} = set {} {{", index, set.words);
+    const char* separator = " ";
+    for (std::size_t i = 0; i < set.ranges.size(); ++i) {
+      const Range& range = set.ranges[i];
+      write("{}", separator);
+      separator = (i + 1) % kMembersInLine == 0 ? ",\n  " : ", ";
+      print_key(range.low, set.words);
+      if (range.high != range.low) {
+        write("..");
+        print_key(range.high, set.words);
+      }
+    }
+    write(" }}\n");
+  }
+
+  void print_key(const Key& key, std::uint32_t words) {
+    for (std::uint32_t i = 0; i < words; ++i) {
+      if (i > 0) {
+        write(":");
+      }
+      print_number(key.word(words - 1 - i));
+    }
   }
 
   void print_names(const std::vector<ValueId>& list, bool operands) {
@@ -128,7 +159,10 @@ class Printer {
     } else if (value.op == Op::kGuard || value.op == Op::kNeg) {
       write(" ");
       print_operand(value.a);
-    } else if (is_arithmetic(value.op)) {
+    } else if (value.op == Op::kIn) {
+      write(" s{}, ", value.k);
+      print_operand(value.a);
+    } else if (is_arithmetic(value.op) || value.op == Op::kJoin) {
       write(" ");
       print_operand(value.a);
       write(", ");

@@ -96,6 +96,30 @@ std::size_t remove_unreachable_blocks(Function& function) {
   return dropped;
 }
 
+namespace {
+
+// Keeps the sets that something asks for, in order of the first that does.
+void compact_sets(Function& function) {
+  std::vector<std::uint32_t> number(function.sets.size(), kNoValue);
+  std::vector<Set> sets;
+  for (const Block& block : function.blocks) {
+    for (const ValueId id : block.body) {
+      Value& value = function.values[id];
+      if (value.op != Op::kIn) {
+        continue;
+      }
+      if (number[value.k] == kNoValue) {
+        number[value.k] = static_cast<std::uint32_t>(sets.size());
+        sets.push_back(std::move(function.sets[value.k]));
+      }
+      value.k = number[value.k];
+    }
+  }
+  function.sets = std::move(sets);
+}
+
+}  // namespace
+
 void compact(Function& function) {
   std::vector<ValueId> number(function.values.size(), kNoValue);
   std::vector<Value> values;
@@ -125,6 +149,7 @@ void compact(Function& function) {
     for_each_terminator_operand(block.terminator, keep);
   }
   function.values = std::move(values);
+  compact_sets(function);
 }
 
 std::size_t count_values(const Function& function) {

@@ -42,7 +42,7 @@ void remove_values(Function& function, const std::vector<bool>& dead);
 std::size_t remove_unreachable_blocks(Function& function);
 
 // Drops from Function::values what stands in no body, is no parameter and no constant in use, and
-// numbers the rest in order of appearance.
+// numbers the rest in order of appearance; the same for sets.
 void compact(Function& function);
 
 // How many parameters, values and effects the blocks hold: the size that reports speak of.

@@ -287,6 +287,11 @@ class Selector {
       case Op::kNeg:
         vregs_[v] = builder_.alu(AluOp::kNeg, reg(value.a), Operand::constant(0));
         return true;
+      case Op::kJoin:
+        return true;
+      case Op::kIn:
+        return fail(ErrorCode::kUnsupported, "a set test has no lowering here",
+                    {.instruction = origin_of(v)});
     }
     return true;
   }

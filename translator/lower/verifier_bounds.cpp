@@ -84,6 +84,8 @@ class Bounds {
       case Op::kParameter:
       case Op::kLength:
       case Op::kAncillary:
+      case Op::kJoin:
+      case Op::kIn:
       case Op::kNeed:
       case Op::kGuard:
         break;

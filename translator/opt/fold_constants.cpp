@@ -116,12 +116,24 @@ class Folder {
       dead_[id] = k.has_value();
       return !k || *k != 0;
     }
-    if (ir::is_arithmetic(op)) {
+    if (op == Op::kIn) {
+      fold_set_test(id);
+    } else if (ir::is_arithmetic(op)) {
       if (const ValueId by = fold_arithmetic(function_.values[id]); by != kNoValue) {
         replace(id, by);
       }
     }
     return true;
+  }
+
+  void fold_set_test(ValueId id) {
+    const ir::Set& set = function_.sets[function_.values[id].k];
+    const auto member = number(function_.values[id].a);
+    if (set.ranges.empty()) {
+      replace(id, builder_.constant(0));
+    } else if (member) {
+      replace(id, builder_.constant(set.contains(ir::Key::of(*member)) ? 1 : 0));
+    }
   }
 
   // A constant base joins the offset.
@@ -189,6 +201,8 @@ class Folder {
       case Op::kAncillary:
       case Op::kLoad:
       case Op::kNeg:
+      case Op::kJoin:
+      case Op::kIn:
       case Op::kNeed:
       case Op::kGuard:
         return kNoValue;
@@ -219,6 +233,8 @@ class Folder {
       case Op::kAncillary:
       case Op::kLoad:
       case Op::kNeg:
+      case Op::kJoin:
+      case Op::kIn:
       case Op::kNeed:
       case Op::kGuard:
         return kNoValue;

@@ -145,6 +145,27 @@ TEST(CheckValues, HaveTheFieldsOfTheirOp) {
             "b0: v2: is ancillary data that does not exist");
 }
 
+TEST(CheckSets, AreRightAndFitWhatIsAskedOfThem) {
+  const std::string sets = "s0 = set 1 { 5 } s1 = set 2 { 1:5 } ";
+  EXPECT_EQ(checked(sets + "b0: v0 = length v1 = join v0, v0 v2 = in s1, v1 return v2"), "right");
+  EXPECT_EQ(checked("s0 = set 1 { 5, 3 } b0: return 0"),
+            "s0: the members are not sorted, disjoint and merged");
+  EXPECT_EQ(checked(sets + "b0: v0 = length v1 = join v0, v0 v2 = in s0, v1 return v2"),
+            "b0: v2: asks for a key of another width than the set's");
+  EXPECT_EQ(checked(sets + "b0: v0 = length v1 = in s1, v0 return v1"),
+            "b0: v1: asks for a key of another width than the set's");
+  EXPECT_EQ(checked("b0: v0 = length v1 = join v0, v0 return v1"),
+            "b0: v1: is a key and used as a word");
+  EXPECT_EQ(checked("b0: v0 = length v1 = join v0, v0 v2 = join v0, v1 return 0"),
+            "b0: v1: is a key and used as a word");
+  EXPECT_EQ(checked("b0: v0 = length v1 = join v0, 1 v2 = join v1, 2 v3 = join v2, 3 "
+                    "v4 = join v3, 4 return 0"),
+            "b0: v4: is as wide as its operands are not");
+  EXPECT_EQ(
+      broken([](Function& f) { value(f, 3, 0) = {.op = Op::kIn, .a = f.blocks[1].parameters[0]}; }),
+      "b3: v6: asks for a set that does not exist");
+}
+
 TEST(CheckOrder, DefinitionsComeBeforeUsesOnEveryWay) {
   EXPECT_EQ(checked("b0: v0 = neg v1 v1 = length return v0"),
             "b0: v1: is used where not every way has defined it");

@@ -8,6 +8,11 @@ namespace weir::ir {
 namespace {
 
 constexpr char kEverything[] = R"(function EN10MB {
+s0 = set 1 { 5, 0xa..0xff }
+s1 = set 4 { 0x20010db8:0:0:1, 0x20010db8:0:0:3..0x20010db8:0:0:0xffffffff }
+s2 = set 1 { 1, 3, 5, 7, 9, 0xb, 0xd, 0xf,
+  0x11 }
+s3 = set 2 { }
 b0:
   need 14
   v0 = load 2 [12]
@@ -35,21 +40,27 @@ b1:
   v16 = shr v15, v14
   v17 = shl_modulo v16, v15
   v18 = shr_modulo v17, 0xa
-  jump b2(v18, 5)
-b2(v19, v20):
-  switch v19 { 1 => b3, 3..9 => b4(v20), 0xa..0xff => b4(v19), else => b5 }
+  v19 = in s0, v18
+  v20 = join v18, v17
+  v21 = join v20, 0xa
+  v22 = join v21, v19
+  v23 = in s1, v22
+  v24 = in s3, v20
+  jump b2(v23, 5)
+b2(v25, v26):
+  switch v25 { 1 => b3, 3..9 => b4(v26), 0xa..0xff => b4(v25), else => b5 }
 b3:
-  branch set v19, v20 ? b5 : b6(v20)
-b4(v21):
-  return v21
+  branch set v25, v26 ? b5 : b6(v26)
+b4(v27):
+  return v27
 b5:
   return 262144
-b6(v22):
-  branch le v22, 0xffffffff ? b7 : b8
+b6(v28):
+  branch le v28, 0xffffffff ? b7 : b8
 b7:
   return 0
 b8:
-  return v22
+  return v28
 }
 )";
 
@@ -172,6 +183,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"function EN10MB { b0: v0 = load 1 [v1]", "1:38: expected '+', found ']'"},
         BadText{"function EN10MB { b0: v0 = ancillary what",
                 "1:38: expected the name of an extension, found 'what'"},
+        BadText{"function EN10MB { s1 = set 1 { }", "1:19: expected s0, found 's1'"},
+        BadText{"function EN10MB { s0 = set 5 { }",
+                "1:28: expected a number of words from 1 to 4, found '5'"},
+        BadText{"function EN10MB { s0 = set 2 { 1 }", "1:34: expected ':', found '}'"},
+        BadText{"function EN10MB { b0: v0 = in s0, 1",
+                "1:31: expected a set that stands above, such as s0, found 's0'"},
         BadText{"function EN10MB { b0: branch v0", "1:30: expected a comparison, found 'v0'"},
         BadText{"function EN10MB { b0: branch eq 1, 2 b1", "1:38: expected '?', found 'b1'"},
         BadText{"function EN10MB { b0: switch 1 { 2 b1", "1:36: expected '=>', found 'b1'"},

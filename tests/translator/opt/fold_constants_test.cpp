@@ -185,6 +185,28 @@ b0:
 )");
 }
 
+TEST(FoldConstants, SetTestsOfConstantsAndInEmptySets) {
+  EXPECT_EQ(after("fold_constants", R"(
+s0 = set 1 { 3, 5 }
+s1 = set 1 { }
+b0:
+  v0 = length
+  v1 = in s0, 5
+  v2 = in s0, 4
+  v3 = in s1, v0
+  v4 = add v1, v2
+  v5 = add v4, v3
+  return v5
+)"),
+            R"(
+s0 = set 1 { 3, 5 }
+s1 = set 1 { }
+b0:
+  v0 = length
+  return 1
+)");
+}
+
 TEST(FoldConstants, AConstantBaseJoinsTheOffset) {
   EXPECT_EQ(after("fold_constants", R"(
 b0:
