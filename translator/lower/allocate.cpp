@@ -23,7 +23,8 @@ using machine::RegSet;
 using machine::Vreg;
 
 // Those a call loses first: a program that needs none of r6-r9 has nothing to save (the kernel's
-// JIT saves only what is used). r1 holds the context at first and r0 is wanted by moves on edges.
+// JIT saves only what is used). r1 holds the context at first; r0 is wanted by moves on edges and
+// can hold a verdict from the start (early_verdict.h).
 constexpr std::array kOrder = {Reg::kR2, Reg::kR3, Reg::kR4, Reg::kR5, Reg::kR1,
                                Reg::kR0, Reg::kR6, Reg::kR7, Reg::kR8, Reg::kR9};
 

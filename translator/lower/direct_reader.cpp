@@ -7,6 +7,10 @@
 // to be small is compared first; a base past that limit ends the filter, because a packet has no
 // bytes there that this target could read.
 //
+// A check moves the pointer on to behind the bytes it proves, and loads look back from there: so
+// the pointer before it mostly dies in the check, which then is one addition and one compare. Where
+// paths meet that moved a pointer differently, the last place they share is used.
+//
 // tc: part of a packet may lie outside data..data_end. A check that fails there asks the packet's
 // length whether the bytes exist at all; if so, the packet is pulled in, once, and the filter
 // starts again from the top. The fast path pays one store for the flag. XDP: the programs do not
@@ -15,9 +19,11 @@
 // Pointers to bases that vary, and XDP's length, data_end - data, take a loader with CAP_PERFMON:
 // without it the verifier refuses such arithmetic.
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "translator/lower/packet_reader.h"
 #include "translator/lower/verifier_bounds.h"
@@ -35,13 +41,31 @@ using machine::Op;
 using machine::Operand;
 using machine::Vreg;
 
-constexpr std::uint32_t kMaxDisplacement = 0x7fff;  // Of a load instruction.
+constexpr std::int64_t kMaxDisplacement = 0x7fff;  // Of a load instruction.
+
+// A pointer to `shift` bytes behind a base.
+struct Stop {
+  Vreg vreg = kNone;
+  std::uint64_t shift = 0;
+  friend bool operator==(const Stop&, const Stop&) = default;
+};
+
+constexpr std::size_t kMaxStops = 6;
 
 // The pointer to one base.
 struct Pointer {
-  Vreg vreg = kNone;
+  // Where checks have moved it, the newest last; never empty once it is made. Not every stop is
+  // kept, so that states stay small: an older one only helps where paths meet.
+  std::vector<Stop> stops;
   std::uint64_t limit = 0;    // The largest `end` that can be checked on it.
-  std::uint64_t covered = 0;  // Bytes behind it that are known to be there.
+  std::uint64_t covered = 0;  // Bytes behind the base that are known to be there.
+
+  void move_on(Stop stop) {
+    if (stops.size() == kMaxStops) {
+      stops.pop_back();
+    }
+    stops.push_back(stop);
+  }
 };
 
 // A check that can fail.
@@ -81,7 +105,7 @@ class DirectReader final : public PacketReader {
     builder_.start(top_);
     data_ = load_field(target_.data);
     data_end_ = load_field(target_.data_end);
-    pointers_[ir::kNoValue] = {.vreg = data_, .limit = max_end()};
+    pointers_[ir::kNoValue] = {.stops = {{.vreg = data_}}, .limit = max_end()};
     pointers_at_[0] = pointers_;
   }
 
@@ -104,28 +128,34 @@ class DirectReader final : public PacketReader {
     }
     std::erase_if(*there, [&](const auto& entry) {
       const auto here = pointers_.find(entry.first);
-      return here == pointers_.end() || here->second.vreg != entry.second.vreg;
+      return here == pointers_.end() || here->second.stops[0] != entry.second.stops[0];
     });
     for (auto& [base, pointer] : *there) {
-      pointer.covered = std::min(pointer.covered, pointers_[base].covered);
+      const Pointer& here = pointers_[base];
+      pointer.covered = std::min(pointer.covered, here.covered);
+      const auto shared = std::mismatch(pointer.stops.begin(), pointer.stops.end(),
+                                        here.stops.begin(), here.stops.end());
+      pointer.stops.erase(shared.first, pointer.stops.end());
     }
   }
 
-  bool need(PacketBase base, std::uint64_t end) override { return cover(base, end) != kNone; }
+  bool need(PacketBase base, std::uint64_t end) override { return cover(base, end); }
 
   Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
             bool network_order) override {
-    Vreg pointer = cover(base, offset + width);
-    if (pointer == kNone) {
+    if (!cover(base, offset + width)) {
       return kNone;
     }
-    if (offset > kMaxDisplacement) {
-      pointer = builder_.alu64(AluOp::kAdd, pointer,
-                               Operand::constant(static_cast<std::uint32_t>(offset)));
-      offset = 0;
+    const Stop stop = pointers_[base.id].stops.back();
+    Vreg pointer = stop.vreg;
+    std::int64_t displacement =
+        static_cast<std::int64_t>(offset) - static_cast<std::int64_t>(stop.shift);
+    if (std::abs(displacement) > kMaxDisplacement) {
+      pointer = advance(pointer, displacement);
+      displacement = 0;
     }
     const auto bytes = static_cast<Width>(width);
-    const Vreg raw = builder_.load(bytes, pointer, static_cast<std::int16_t>(offset));
+    const Vreg raw = builder_.load(bytes, pointer, static_cast<std::int16_t>(displacement));
     return width == 1 || network_order ? raw : builder_.to_big(bytes, raw);
   }
 
@@ -168,23 +198,30 @@ class DirectReader final : public PacketReader {
     return found->second.block;
   }
 
-  // The pointer to `base`, with `end` bytes behind it proved to be there; kNone when that cannot
-  // be.
-  Vreg cover(PacketBase base, std::uint64_t end) {
+  Vreg advance(Vreg pointer, std::int64_t bytes) {
+    return builder_.alu64(AluOp::kAdd, pointer, {.imm = static_cast<std::int32_t>(bytes)});
+  }
+
+  // Proves `end` bytes behind `base` to be there; false when that cannot be.
+  bool cover(PacketBase base, std::uint64_t end) {
     if (end > max_end()) {
-      return kNone;
+      return false;
     }
     Pointer& pointer = pointers_[base.id];
-    if (pointer.vreg == kNone || pointer.limit < end) {
+    if (pointer.stops.empty() || pointer.limit < end) {
       pointer = make_pointer(base, end);
     }
     if (pointer.covered < end) {
-      const Vreg behind = builder_.alu64(AluOp::kAdd, pointer.vreg,
-                                         Operand::constant(static_cast<std::uint32_t>(end)));
+      const Stop last = pointer.stops.back();
+      const Vreg behind = end == last.shift
+                              ? last.vreg
+                              : advance(last.vreg, static_cast<std::int64_t>(end) -
+                                                       static_cast<std::int64_t>(last.shift));
       builder_.exit_if(JumpOp::kGt, behind, Operand::of(data_end_), too_short(base, end), true);
       pointer.covered = end;
+      pointer.move_on({.vreg = behind, .shift = end});
     }
-    return pointer.vreg;
+    return true;
   }
 
   Pointer make_pointer(PacketBase base, std::uint64_t end) {
@@ -200,7 +237,10 @@ class DirectReader final : public PacketReader {
                          exits_.reject(), true);
       }
     }
-    return {.vreg = builder_.alu64(AluOp::kAdd, data_, Operand::of(base.vreg)), .limit = limit};
+    const Stop data = pointers_[ir::kNoValue].stops.back();
+    return {.stops = {{.vreg = builder_.alu64(AluOp::kAdd, data.vreg, Operand::of(base.vreg)),
+                       .shift = data.shift}},
+            .limit = limit};
   }
 
   // Rejects when the packet is too short in all its pieces; the sums are arranged so that none

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "translator/ebpf/assembler.h"
+#include "translator/lower/early_verdict.h"
 #include "translator/lower/location.h"
 
 namespace weir::lower {
@@ -64,6 +65,10 @@ class Emitter {
         labels_(function.blocks.size()) {
     std::stable_partition(order_.begin(), order_.end(),
                           [&](BlockId id) { return !function.blocks[id].cold; });
+    early_ = find_early_verdict(function, allocation, order_);
+    if (early_) {
+      lay_exits();
+    }
     for (const BlockId id : function.order) {
       labels_[id] = assembler_.new_label();
     }
@@ -74,6 +79,9 @@ class Emitter {
       const BlockId id = order_[i];
       next_ = i + 1 < order_.size() ? order_[i + 1] : kNone;
       assembler_.bind(labels_[id]);
+      if (early_ && id == early_->top) {
+        set(Reg::kR0, early_->value);
+      }
       for (const Instruction& instruction : function_.blocks[id].body) {
         assembler_.set_origin(instruction.origin);
         emit(instruction);
@@ -91,6 +99,15 @@ class Emitter {
   Reg reg(Vreg vreg) const { return location(vreg).reg(); }
   ebpf::Operand operand(const Operand& operand) const {
     return operand.is_reg() ? ebpf::Operand{reg(operand.reg)} : ebpf::Operand{operand.imm};
+  }
+
+  // The exit that only leaves stands right behind the last other one, which runs into it.
+  void lay_exits() {
+    std::erase(order_, early_->exit);
+    const auto last = std::find_if(order_.rbegin(), order_.rend(), [&](BlockId id) {
+      return !function_.blocks[id].cold && function_.blocks[id].terminator.end == End::kReturn;
+    });
+    order_.insert(last.base(), early_->exit);
   }
 
   // ---- Moves ----
@@ -307,10 +324,12 @@ class Emitter {
       case End::kReturn:
         if (terminator.b.is_reg()) {
           move(Reg::kR0, reg(terminator.b.reg));
-        } else {
+        } else if (!early_ || terminator.b.imm != early_->value) {
           set(Reg::kR0, terminator.b.imm);
         }
-        assembler_.emit(ebpf::Exit{});
+        if (!early_ || next_ != early_->exit) {
+          assembler_.emit(ebpf::Exit{});
+        }
         return;
       case End::kJump:
         emit_moves(moves(terminator.edges[0]));
@@ -362,6 +381,7 @@ class Emitter {
   std::vector<BlockId> order_;       // As laid out.
   std::vector<ebpf::Label> labels_;  // By block; only those laid out have one.
   BlockId next_ = kNone;             // The block laid out behind the current one.
+  std::optional<EarlyVerdict> early_;
 };
 
 }  // namespace

@@ -14,13 +14,15 @@ struct Location {
   static constexpr std::uint16_t kNowhere = 0xffff;
   std::uint16_t id = kNowhere;
 
-  static Location in(ebpf::Reg reg) { return {static_cast<std::uint16_t>(reg)}; }
-  static Location slot(std::uint32_t n) { return {static_cast<std::uint16_t>(kFirstSlot + n)}; }
+  static constexpr Location in(ebpf::Reg reg) { return {static_cast<std::uint16_t>(reg)}; }
+  static constexpr Location slot(std::uint32_t n) {
+    return {static_cast<std::uint16_t>(kFirstSlot + n)};
+  }
   bool is_reg() const { return id < kFirstSlot; }
   bool is_slot() const { return id >= kFirstSlot && id != kNowhere; }
   ebpf::Reg reg() const { return static_cast<ebpf::Reg>(id); }
   std::uint32_t slot_number() const { return static_cast<std::uint32_t>(id - kFirstSlot); }
-  friend bool operator==(Location, Location) = default;
+  friend constexpr bool operator==(Location, Location) = default;
 };
 
 struct Copy {

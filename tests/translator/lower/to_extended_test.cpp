@@ -50,22 +50,19 @@ b3:
 
 TEST(ToExtended, ReadsDirectlyAtXdp) {
   EXPECT_EQ(lowered(kTcp, TargetId::kXdp), R"(
-0: r2 = *(u32 *)(r1 + 0)
-1: r3 = *(u32 *)(r1 + 4)
-2: r4 = r2
-3: r4 += 14
-4: if r4 > r3 goto pc+7 <12>
-5: r4 = *(u16 *)(r2 + 12)
+0: w0 = 1
+1: r2 = *(u32 *)(r1 + 0)
+2: r3 = *(u32 *)(r1 + 4)
+3: r2 += 14
+4: if r2 > r3 goto pc+7 <12>
+5: r4 = *(u16 *)(r2 - 2)
 6: if w4 != 0x8 goto pc+5 <12>
-7: r4 = r2
-8: r4 += 24
-9: if r4 > r3 goto pc+2 <12>
-10: r2 = *(u8 *)(r2 + 23)
-11: if w2 == 0x6 goto pc+2 <14>
-12: w0 = 1
-13: exit
-14: w0 = 2
-15: exit
+7: r2 += 10
+8: if r2 > r3 goto pc+3 <12>
+9: r2 = *(u8 *)(r2 - 1)
+10: if w2 != 0x6 goto pc+1 <12>
+11: w0 = 2
+12: exit
 )");
 }
 
@@ -86,35 +83,32 @@ TEST(ToExtended, ReadsThroughTheContextAtASocket) {
 TEST(ToExtended, PullsTheRestOfAPacketInAtTc) {
   EXPECT_EQ(lowered(kTcp, TargetId::kTc), R"(
 0: *(u64 *)(r10 - 8) = 0
-1: r2 = *(u32 *)(r1 + 76)
-2: r3 = *(u32 *)(r1 + 80)
-3: r4 = r2
-4: r4 += 14
-5: if r4 > r3 goto pc+11 <17>
-6: r4 = *(u16 *)(r2 + 12)
-7: if w4 != 0x8 goto pc+7 <15>
-8: r4 = r2
-9: r4 += 24
-10: if r4 > r3 goto pc+9 <20>
-11: r2 = *(u8 *)(r2 + 23)
-12: if w2 != 0x6 goto pc+2 <15>
-13: w0 = 0
-14: exit
-15: w0 = 2
-16: exit
+1: w0 = 2
+2: r2 = *(u32 *)(r1 + 76)
+3: r3 = *(u32 *)(r1 + 80)
+4: r2 += 14
+5: if r2 > r3 goto pc+8 <14>
+6: r4 = *(u16 *)(r2 - 2)
+7: if w4 != 0x8 goto pc+5 <13>
+8: r2 += 10
+9: if r2 > r3 goto pc+7 <17>
+10: r2 = *(u8 *)(r2 - 1)
+11: if w2 != 0x6 goto pc+1 <13>
+12: w0 = 0
+13: exit
+14: r2 = *(u32 *)(r1 + 0)
+15: if w2 < 0xe goto pc-3 <13>
+16: goto pc+2 <19>
 17: r2 = *(u32 *)(r1 + 0)
-18: if w2 < 0xe goto pc-4 <15>
-19: goto pc+2 <22>
-20: r2 = *(u32 *)(r1 + 0)
-21: if w2 < 0x18 goto pc-7 <15>
-22: r2 = *(u64 *)(r10 - 8)
-23: if r2 != 0x0 goto pc-9 <15>
-24: *(u64 *)(r10 - 8) = 1
-25: r2 = *(u32 *)(r1 + 0)
-26: *(u64 *)(r10 - 16) = r1
-27: call 39
-28: r1 = *(u64 *)(r10 - 16)
-29: goto pc-29 <1>
+18: if w2 < 0x18 goto pc-6 <13>
+19: r2 = *(u64 *)(r10 - 8)
+20: if r2 != 0x0 goto pc-8 <13>
+21: *(u64 *)(r10 - 8) = 1
+22: r2 = *(u32 *)(r1 + 0)
+23: *(u64 *)(r10 - 16) = r1
+24: call 39
+25: r1 = *(u64 *)(r10 - 16)
+26: goto pc-26 <1>
 )");
 }
 
@@ -139,27 +133,24 @@ b2:
 )",
                     TargetId::kXdp),
             R"(
-0: r2 = *(u32 *)(r1 + 0)
-1: r3 = *(u32 *)(r1 + 4)
-2: r4 = r2
-3: r4 += 15
-4: if r4 > r3 goto pc+12 <17>
-5: r4 = *(u8 *)(r2 + 14)
+0: w0 = 1
+1: r2 = *(u32 *)(r1 + 0)
+2: r3 = *(u32 *)(r1 + 4)
+3: r2 += 15
+4: if r2 > r3 goto pc+12 <17>
+5: r4 = *(u8 *)(r2 - 1)
 6: w4 &= 15
 7: w4 <<= 2
 8: r2 += r4
-9: r4 = r2
-10: r4 += 18
-11: if r4 > r3 goto pc+5 <17>
-12: r3 = *(u16 *)(r2 + 14)
-13: r2 = *(u16 *)(r2 + 16)
-14: r2 = be16 r2
-15: if w3 == 0x5000 goto pc+3 <19>
-16: if w2 != 0x0 goto pc+2 <19>
-17: w0 = 1
-18: exit
-19: w0 = 2
-20: exit
+9: r2 += 3
+10: if r2 > r3 goto pc+6 <17>
+11: r3 = *(u16 *)(r2 - 4)
+12: r2 = *(u16 *)(r2 - 2)
+13: r2 = be16 r2
+14: if w3 == 0x5000 goto pc+1 <16>
+15: if w2 == 0x0 goto pc+1 <17>
+16: w0 = 2
+17: exit
 )");
 }
 
@@ -176,44 +167,39 @@ b0:
 }
 )";
   EXPECT_EQ(lowered(kFunction, TargetId::kXdp), R"(
-0: r2 = *(u32 *)(r1 + 0)
-1: r3 = *(u32 *)(r1 + 4)
-2: r4 = r2
-3: r4 += 4
-4: if r4 > r3 goto pc+10 <15>
-5: r4 = *(u32 *)(r2 + 0)
+0: w0 = 1
+1: r2 = *(u32 *)(r1 + 0)
+2: r3 = *(u32 *)(r1 + 4)
+3: r2 += 4
+4: if r2 > r3 goto pc+10 <15>
+5: r4 = *(u32 *)(r2 - 4)
 6: r4 = be32 r4
 7: if r4 > 0xfffd goto pc+7 <15>
 8: r2 += r4
-9: r4 = r2
-10: r4 += 2
-11: if r4 > r3 goto pc+3 <15>
-12: r2 = *(u16 *)(r2 + 0)
-13: r2 = be16 r2
-14: if w2 != 0x0 goto pc+2 <17>
-15: w0 = 1
-16: exit
-17: w0 = 2
-18: exit
+9: r2 += -2
+10: if r2 > r3 goto pc+4 <15>
+11: r2 = *(u16 *)(r2 - 2)
+12: r2 = be16 r2
+13: if w2 == 0x0 goto pc+1 <15>
+14: w0 = 2
+15: exit
 )");
   EXPECT_EQ(lowered(kFunction, TargetId::kUser), R"(
 0: r2 = *(u64 *)(r1 + 0)
 1: r3 = *(u64 *)(r1 + 8)
-2: r4 = r2
-3: r4 += 4
-4: if r4 > r3 goto pc+10 <15>
-5: r4 = *(u32 *)(r2 + 0)
-6: r4 = be32 r4
-7: r2 += r4
-8: r4 = r2
-9: r4 += 2
-10: if r4 > r3 goto pc+4 <15>
-11: r2 = *(u16 *)(r2 + 0)
-12: r2 = be16 r2
-13: r0 = r2
+2: r2 += 4
+3: if r2 > r3 goto pc+9 <13>
+4: r4 = *(u32 *)(r2 - 4)
+5: r4 = be32 r4
+6: r2 += r4
+7: r2 += -2
+8: if r2 > r3 goto pc+4 <13>
+9: r2 = *(u16 *)(r2 - 2)
+10: r2 = be16 r2
+11: r0 = r2
+12: exit
+13: w0 = 0
 14: exit
-15: w0 = 0
-16: exit
 )");
   EXPECT_EQ(lowered(kFunction, TargetId::kSocket), R"(
 0: r6 = r1
@@ -235,38 +221,37 @@ TEST(ToExtended, CountsForARule) {
 1: r3 = *(u32 *)(r1 + 4)
 2: r4 = r2
 3: r4 += 14
-4: if r4 > r3 goto pc+7 <12>
-5: r4 = *(u16 *)(r2 + 12)
-6: if w4 != 0x8 goto pc+5 <12>
-7: r4 = r2
-8: r4 += 24
-9: if r4 > r3 goto pc+2 <12>
-10: r4 = *(u8 *)(r2 + 23)
-11: if w4 == 0x6 goto pc+2 <14>
-12: w6 = 0
-13: goto pc+1 <15>
-14: w6 = 1
-15: r7 = r3
-16: r7 -= r2
-17: *(u32 *)(r10 - 8) = r6
-18: r2 = map[idx:0]
-20: r3 = r10
-21: r3 += -8
-22: r1 = r2
-23: r2 = r3
-24: call 1
-25: if r0 == 0x0 goto pc+6 <32>
-26: r2 = *(u64 *)(r0 + 0)
-27: r2 += 1
-28: *(u64 *)(r0 + 0) = r2
-29: r2 = *(u64 *)(r0 + 8)
-30: r2 += r7
-31: *(u64 *)(r0 + 8) = r2
-32: if w6 != 0x0 goto pc+2 <35>
-33: w0 = 2
-34: exit
-35: w0 = 1
-36: exit
+4: if r4 > r3 goto pc+6 <11>
+5: r5 = *(u16 *)(r4 - 2)
+6: if w5 != 0x8 goto pc+4 <11>
+7: r4 += 10
+8: if r4 > r3 goto pc+2 <11>
+9: r4 = *(u8 *)(r4 - 1)
+10: if w4 == 0x6 goto pc+2 <13>
+11: w6 = 0
+12: goto pc+1 <14>
+13: w6 = 1
+14: r7 = r3
+15: r7 -= r2
+16: *(u32 *)(r10 - 8) = r6
+17: r2 = map[idx:0]
+19: r3 = r10
+20: r3 += -8
+21: r1 = r2
+22: r2 = r3
+23: call 1
+24: if r0 == 0x0 goto pc+6 <31>
+25: r2 = *(u64 *)(r0 + 0)
+26: r2 += 1
+27: *(u64 *)(r0 + 0) = r2
+28: r2 = *(u64 *)(r0 + 8)
+29: r2 += r7
+30: *(u64 *)(r0 + 8) = r2
+31: if w6 != 0x0 goto pc+2 <34>
+32: w0 = 2
+33: exit
+34: w0 = 1
+35: exit
 )");
   const auto program = to_extended(parsed(kTcp), target(TargetId::kXdp),
                                    Rule{.action = Action::kDrop, .text = "tcp"});

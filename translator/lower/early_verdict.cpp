@@ -1,0 +1,108 @@
+#include "translator/lower/early_verdict.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "translator/lower/location.h"
+
+namespace weir::lower {
+namespace {
+
+using machine::Block;
+using machine::BlockId;
+using machine::End;
+using machine::Instruction;
+using machine::kNone;
+using machine::Op;
+
+constexpr Location kR0 = Location::in(ebpf::Reg::kR0);
+
+bool in_r0(const Allocation& allocation, machine::Vreg vreg) {
+  return vreg != kNone && allocation.locations[vreg] == kR0;
+}
+
+// Whether the edge needs r0 to move its arguments round a cycle.
+bool moves_through_r0(const machine::Function& function, const Allocation& allocation,
+                      const machine::Edge& edge) {
+  std::vector<Copy> copies;
+  for (std::size_t i = 0; i < edge.arguments.size(); ++i) {
+    if (edge.arguments[i].is_reg()) {
+      copies.push_back({allocation.locations[function.blocks[edge.to].parameters[i]],
+                        allocation.locations[edge.arguments[i].reg]});
+    }
+  }
+  const auto ordered = sequentialise(std::move(copies), {});
+  return std::any_of(ordered.begin(), ordered.end(),
+                     [](const Copy& copy) { return copy.to == kR0 || copy.from == kR0; });
+}
+
+// Whether a block leaves r0 alone. A call in front of a restart does no harm, as r0 is set again.
+bool spares_r0(const machine::Function& function, const Allocation& allocation,
+               const Block& block) {
+  const bool restarts = block.terminator.end == End::kRestart;
+  for (const Instruction& instruction : block.body) {
+    if (in_r0(allocation, instruction.dst) ||
+        (machine::clobbers(instruction) != 0 && !(restarts && instruction.op == Op::kPullData))) {
+      return false;
+    }
+  }
+  return restarts || std::none_of(block.terminator.edges.begin(), block.terminator.edges.end(),
+                                  [&](const machine::Edge& edge) {
+                                    return moves_through_r0(function, allocation, edge);
+                                  });
+}
+
+bool returns_constant(const Block& block) {
+  return block.terminator.end == End::kReturn && !block.terminator.b.is_reg() &&
+         block.body.empty() && block.parameters.empty();
+}
+
+// How many ways lead to each block.
+std::vector<std::uint32_t> count_ways(const machine::Function& function,
+                                      std::span<const BlockId> order) {
+  std::vector<std::uint32_t> ways(function.blocks.size(), 0);
+  for (const BlockId id : order) {
+    for (const machine::Edge& edge : function.blocks[id].terminator.edges) {
+      ++ways[edge.to];
+    }
+    for (const Instruction& instruction : function.blocks[id].body) {
+      if (instruction.op == Op::kExitIf) {
+        ++ways[instruction.target];
+      }
+    }
+  }
+  return ways;
+}
+
+}  // namespace
+
+std::optional<EarlyVerdict> find_early_verdict(const machine::Function& function,
+                                               const Allocation& allocation,
+                                               std::span<const BlockId> order) {
+  if (allocation.slots != 0) {
+    return std::nullopt;  // Moves between slots and registers may want r0.
+  }
+  const auto ways = count_ways(function, order);
+  EarlyVerdict early{.top = order.front()};
+  std::size_t verdicts = 0;
+  for (const BlockId id : order) {
+    const Block& block = function.blocks[id];
+    if (!spares_r0(function, allocation, block)) {
+      return std::nullopt;
+    }
+    if (block.terminator.end == End::kRestart) {
+      early.top = block.terminator.edges[0].to;
+    }
+    if (!returns_constant(block)) {
+      continue;
+    }
+    ++verdicts;
+    if (early.exit == kNone || ways[id] > ways[early.exit]) {
+      early.exit = id;
+      early.value = block.terminator.b.imm;
+    }
+  }
+  return verdicts < 2 ? std::nullopt : std::optional(early);
+}
+
+}  // namespace weir::lower

@@ -1,0 +1,29 @@
+// The verdict that is in r0 from the beginning.
+//
+// A program with two verdicts ends with `r0 = 1; exit; r0 = 2; exit`. If nothing else wants r0, it
+// can hold one of them from the start: `r0 = 2; exit` then is all there is at the end, and who
+// wants the other verdict jumps to the exit itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "translator/lower/allocate.h"
+#include "translator/lower/machine.h"
+
+namespace weir::lower {
+
+struct EarlyVerdict {
+  std::int32_t value = 0;
+  machine::BlockId top = machine::kNone;   // r0 is set at its beginning.
+  machine::BlockId exit = machine::kNone;  // The block that returns `value`.
+};
+
+// The verdict that most ways lead to, if the program has another one and r0 is free. `order` is
+// how the blocks are laid out. O(n).
+std::optional<EarlyVerdict> find_early_verdict(const machine::Function& function,
+                                               const Allocation& allocation,
+                                               std::span<const machine::BlockId> order);
+
+}  // namespace weir::lower
