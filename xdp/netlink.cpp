@@ -91,6 +91,12 @@ void NetlinkRequest::attribute(std::uint16_t type, const void* data, std::size_t
   }
 }
 
+void NetlinkRequest::raw(const void* data, std::size_t size) {
+  const std::size_t at = bytes_.size();
+  bytes_.resize(at + aligned(size));
+  std::memcpy(bytes_.data() + at, data, size);
+}
+
 std::size_t NetlinkRequest::begin_nest(std::uint16_t type) {
   const std::size_t nest = bytes_.size();
   attribute(static_cast<std::uint16_t>(type | NLA_F_NESTED), nullptr, 0);

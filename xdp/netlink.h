@@ -33,6 +33,8 @@ class NetlinkRequest {
   void attribute(std::uint16_t type, const std::string& text) {
     attribute(type, text.c_str(), text.size() + 1);
   }
+  // Bytes that are no attribute (a family header inside a nest), padded like one.
+  void raw(const void* data, std::size_t size);
   // Attributes added between begin and end are inside the nest.
   std::size_t begin_nest(std::uint16_t type);
   void end_nest(std::size_t nest);

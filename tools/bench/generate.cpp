@@ -141,15 +141,20 @@ void write_arp(Random& random, Writer& out) {
   }
 }
 
+std::uint32_t random_size(Random& random, FrameSizes sizes) {
+  const std::uint32_t kind = random.below(12);
+  const bool imix = sizes == FrameSizes::kImix;
+  return kind < 7 ? 64 : kind < 11 ? (imix ? 576 : 96) : imix ? 1500 : 128;
+}
+
 }  // namespace
 
-Traffic generate_mix(std::uint64_t seed, std::size_t count, std::uint32_t snaplen) {
-  constexpr std::uint32_t kSizes[] = {64, 64, 64, 64, 64, 64, 64, 576, 576, 576, 576, 1500};
+Traffic generate_mix(std::uint64_t seed, std::size_t count, FrameSizes sizes) {
   Random random(seed);
   TrafficBuilder traffic;
   std::vector<std::uint8_t> packet;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t size = kSizes[random.below(12)];
+    const std::uint32_t size = random_size(random, sizes);
     Writer out(packet);
     write_mac(random, out);
     write_mac(random, out);
@@ -172,8 +177,7 @@ Traffic generate_mix(std::uint64_t seed, std::size_t count, std::uint32_t snaple
     if (packet.size() < size) {
       out.zeros(size - packet.size());
     }
-    const auto wire_length = static_cast<std::uint32_t>(packet.size());
-    traffic.add(Bytes(packet).first(std::min(wire_length, snaplen)), wire_length);
+    traffic.add(packet, static_cast<std::uint32_t>(packet.size()));
   }
   return std::move(traffic).finish("generated mix", 1);
 }

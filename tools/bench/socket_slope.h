@@ -23,6 +23,9 @@
 namespace weir::bench {
 
 inline constexpr std::uint32_t kSlopeSockets = 16;
+// What a veth pair takes: a link layer header at least, its MTU and that header at most.
+inline constexpr std::size_t kLeastSlopePacket = 14;
+inline constexpr std::size_t kMostSlopePacket = 3414;
 
 // One filter to measure: exactly one of the two programs.
 struct SlopeVariant {
@@ -44,7 +47,7 @@ struct SlopeResult {
 };
 
 // Injects the packets in order, over and over; each must be whole (captured = wire length) and of
-// 14 to 3414 bytes. kPermission without CAP_NET_ADMIN and CAP_SYS_ADMIN.
+// kLeastSlopePacket to kMostSlopePacket bytes. kPermission without CAP_NET_ADMIN and CAP_SYS_ADMIN.
 Result<SlopeResult> socket_slope(std::span<const SlopeVariant> variants,
                                  std::span<const cbpf::Packet> packets,
                                  const SlopeOptions& options = {});

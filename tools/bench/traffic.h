@@ -36,10 +36,16 @@ class TrafficBuilder {
 // cbpf/savefile.h; kUnsupported when the link types differ.
 Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t most);
 
+// How long the frames of a generated mix are.
+enum class FrameSizes : std::uint8_t {
+  kHeaders,  // 64, 96 and 128 bytes (7 : 4 : 1): what a filter looks at, and little else to cache.
+  kImix,     // 64, 576 and 1500 bytes (7 : 4 : 1), as on the Internet.
+};
+
 // Makes `count` Ethernet packets, the same for the same seed on every machine: a mix of TCP, UDP,
-// ICMP and ARP over IPv4 and IPv6, some in VLANs, some fragments, sizes after the "IMIX" of 64, 576
-// and 1500 bytes (7 : 4 : 1), hosts and ports drawn from pools with a few favourites (ports 53, 80,
-// 443; 10.0.0.0/8, 192.168.0.0/16). Captured bytes are cut at `snaplen`.
-Traffic generate_mix(std::uint64_t seed, std::size_t count, std::uint32_t snaplen = 128);
+// ICMP and ARP over IPv4 and IPv6, some in VLANs, some fragments, hosts and ports drawn from pools
+// with a few favourites (ports 53, 80, 443; 10.0.0.0/8, 192.168.0.0/23).
+Traffic generate_mix(std::uint64_t seed, std::size_t count,
+                     FrameSizes sizes = FrameSizes::kHeaders);
 
 }  // namespace weir::bench

@@ -13,7 +13,8 @@ namespace {
 using bench::Method;
 using nlohmann::json;
 
-constexpr std::size_t kBar = 24;  // Characters of the longest bar.
+constexpr double kCredibleNoise = 3;  // ns.
+constexpr std::size_t kBar = 24;      // Characters of the longest bar.
 
 std::string_view method_name(Method method) {
   switch (method) {
@@ -50,12 +51,10 @@ json row_json(const bench::Row& row) {
               {"design", engine.design},
               {"instructions", row.footprint.instructions},
               {"native_bytes", row.footprint.native_bytes},
-              {"packets", row.packets},
               {"matched", row.matched},
               {"method", method_name(row.method)},
               {"ns_per_packet", nullptr},
               {"ratio", nullptr},
-              {"ratio_spread", nullptr},
               {"skipped", nullptr}};
   if (!timed) {
     out["skipped"] = row.skipped;
@@ -63,8 +62,7 @@ json row_json(const bench::Row& row) {
   }
   out["ns_per_packet"] = spread_json(row.ns_per_packet);
   if (row.ratio) {
-    out["ratio"] = row.ratio->median;
-    out["ratio_spread"] = spread_json(*row.ratio);
+    out["ratio"] = *row.ratio;
   }
   return out;
 }
@@ -78,7 +76,8 @@ json section_json(const Section& section) {
           {"traffic",
            {{"source", section.comparison.source},
             {"packets", section.comparison.packets},
-            {"bytes", section.comparison.bytes}}},
+            {"bytes", section.comparison.bytes},
+            {"left_out", section.comparison.left_out}}},
           {"engines", std::move(engines)}};
 }
 
@@ -97,7 +96,7 @@ void print_row(std::string& out, const bench::Row& row, double slowest) {
   out += fmt::format("  {:<21} {} {:>6} {:>8} {:>8.1f} {:>6.1f}-{:<6.1f} ", engine.name,
                      engine.design, row.footprint.instructions, row.matched,
                      row.ns_per_packet.median, row.ns_per_packet.min, row.ns_per_packet.max);
-  out += row.ratio ? fmt::format("{:>6.2f}x ", row.ratio->median) : fmt::format("{:>7} ", "");
+  out += row.ratio ? fmt::format("{:>6.2f}x ", *row.ratio) : fmt::format("{:>7} ", "");
   out += bar(row.ns_per_packet.median, slowest) + "\n";
 }
 
@@ -148,8 +147,19 @@ std::string to_table(const Report& report) {
     out += fmt::format("\n{} traffic: {}, {} packets, {} bytes; every result agrees\n",
                        section.hot ? "hot" : "unseen", comparison.source, comparison.packets,
                        comparison.bytes);
+    if (comparison.left_out != 0) {
+      out += fmt::format("  ({} packets left out that the kernel's engines cannot be shown)\n",
+                         comparison.left_out);
+    }
     for (const Method method : {Method::kLoop, Method::kSocketSlope, Method::kTestRun}) {
       print_method(out, comparison.rows, method);
+    }
+    if (comparison.slope_noise_ns) {
+      out +=
+          fmt::format("  three empty filters differ by {:.1f} ns{}\n", *comparison.slope_noise_ns,
+                      *comparison.slope_noise_ns > kCredibleNoise
+                          ? ": the machine is too noisy for these two rows"
+                          : "");
     }
     bool first = true;
     for (const bench::Row& row : comparison.rows) {

@@ -27,9 +27,9 @@ std::string this_machine();
 std::string to_table(const Report& report);
 
 // One line of JSON:
-// {"filter","traffic":{"source","packets","bytes"},"machine","engines":[{"name","design",
+// {"filter","traffic":{"source","packets","bytes","left_out"},"machine","engines":[{"name","design",
 //  "instructions","native_bytes","matched","method","hot","ns_per_packet":{"min","median","max"},
-//  "ratio","ratio_spread","skipped"}],"sections":[{"traffic","hot","engines"},…]}
+//  "ratio","skipped"}],"sections":[{"traffic","hot","engines"},…]}
 // where "traffic" and "engines" are those of the first section; ns_per_packet and ratio are null in
 // a row that was skipped, and "skipped" is null in the others.
 std::string to_json(const Report& report);

@@ -1,0 +1,130 @@
+// The commands that touch the running kernel, in a network namespace of the test's own.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/cli.h"
+#include "tests/kernel/kernel.h"
+#include "tests/kernel/network.h"
+
+namespace weir::cli {
+namespace {
+
+using nlohmann::json;
+using testing::NetworkNamespace;
+using testing::VethPair;
+
+// An Ethernet frame of 60 bytes with this ether type.
+std::vector<std::uint8_t> frame_of(std::uint16_t type) {
+  std::vector<std::uint8_t> frame(60, 0);
+  frame[5] = 1;
+  frame[0] = frame[6] = 2;
+  frame[12] = static_cast<std::uint8_t>(type >> 8);
+  frame[13] = static_cast<std::uint8_t>(type);
+  return frame;
+}
+
+void send(const std::string& interface, std::uint16_t type, int count) {
+  testing::PacketSocket socket(interface);
+  for (int i = 0; i < count; ++i) {
+    socket.send(frame_of(type));
+  }
+}
+
+json only_program(const Answer& answer) {
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  const json programs = json::parse(answer.out)["programs"];
+  EXPECT_EQ(programs.size(), 1U) << answer.out;
+  return programs.empty() ? json() : programs[0];
+}
+
+class Attach : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Attach, StandsCountsAndLeavesNoTrace) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const std::string qdiscs = testing::run("tc qdisc show");
+
+  // A drop on the way out is an error to whoever sends, so the rule only counts there.
+  const bool egress = std::string(GetParam()) == "tc-egress";
+  const std::string action = egress ? "count" : "drop";
+  const std::string sender = egress ? pair.b() : pair.a();
+  const Answer attached =
+      weir({"attach", "-i", pair.b(), "--hook", GetParam(), "--" + action, "ether proto 0x88b5"});
+  ASSERT_EQ(attached.status, 0) << attached.err;
+  const json shown = only_program(weir({"show", "-j"}));
+  EXPECT_EQ(shown["interface"], pair.b());
+  EXPECT_EQ(shown["action"], action);
+  EXPECT_EQ(shown["expression"], "ether proto 0x88b5");
+  EXPECT_EQ(shown["weir"], true);
+
+  send(sender, 0x88b5, 5);
+  send(sender, 0x88b6, 3);
+  const json stats = only_program(weir({"stats", "-j", pair.b()}));
+  EXPECT_EQ(stats["match"], json({{"packets", 5}, {"bytes", 300}}));
+  EXPECT_GE(stats["no_match"]["packets"], 3);
+
+  const Answer again = weir({"attach", "-i", pair.b(), "--hook", GetParam(), "--count", "ip"});
+  EXPECT_EQ(again.status, 1) << "a standing rule is not replaced without --force";
+  EXPECT_EQ(weir({"detach", "-i", pair.b()}).status, 0);
+  EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+  EXPECT_EQ(testing::run("tc qdisc show"), qdiscs);
+  EXPECT_EQ(testing::run("ip link show " + pair.b()).find("prog/xdp"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Hooks, Attach, ::testing::Values("xdp", "tc", "tc-egress"),
+                         [](const auto& hook) {
+                           std::string name = hook.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(AttachErrors, SayWhatIsWrongAndLeaveNothing) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const Answer no_interface = weir({"attach", "-i", "nosuch0", "--drop", "ip"});
+  EXPECT_EQ(no_interface.status, 1);
+  EXPECT_NE(no_interface.err.find("nosuch0"), std::string::npos) << no_interface.err;
+  EXPECT_EQ(weir({"attach", "-i", pair.b(), "--drop", "tcp prot 80"}).status, 1);
+  EXPECT_EQ(weir({"attach", "-i", pair.b(), "ip"}).status, 2);
+  EXPECT_EQ(weir({"attach", "-i", pair.b(), "--drop", "--pass", "ip"}).status, 2);
+  EXPECT_EQ(weir({"attach", "--drop", "ip"}).status, 2);
+  EXPECT_EQ(weir({"attach", "-i", pair.b(), "--drop", "--hook", "moon", "ip"}).status, 2);
+  const Answer extension =
+      weir({"attach", "-i", pair.b(), "--drop", "--asm", "-"}, "ld mark\nret a\n");
+  EXPECT_EQ(extension.status, 1);
+  EXPECT_NE(extension.err.find("mark"), std::string::npos) << extension.err;
+  EXPECT_NE(extension.err.find("xdp"), std::string::npos) << extension.err;
+  EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+}
+
+TEST(AttachErrors, AClosedStdoutTakesTheRuleAway) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  testing::run_any(std::string(WEIR_BINARY) + " attach -i " + pair.b() + " --drop ip > /dev/full");
+  EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+}
+
+TEST(KernelEngines, FilterAndBenchRunThem) {
+  WEIR_NEEDS_KERNEL();
+  const std::string capture = WEIR_PCAPS_DIR "/ping.pcap";
+  const std::string want =
+      json::parse(weir({"filter", "-j", "-r", capture, "icmp"}).out)["matched"].dump();
+  for (const char* engine : {"kernel-classic", "kernel-socket", "kernel-tc", "kernel-xdp"}) {
+    const Answer answer = weir({"filter", "-j", "--engine", engine, "-r", capture, "icmp"});
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    EXPECT_EQ(json::parse(answer.out)["matched"].dump(), want) << engine;
+  }
+  const Answer bench = weir({"bench", "-j", "--rounds", "7", "-r", capture, "icmp"});
+  ASSERT_EQ(bench.status, 0) << bench.err;
+  for (const json& engine : json::parse(bench.out)["engines"]) {
+    EXPECT_TRUE(engine["skipped"].is_null()) << engine;
+    EXPECT_TRUE(engine["ns_per_packet"].is_object()) << engine;
+  }
+}
+
+}  // namespace
+}  // namespace weir::cli

@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/cli.h"
+
+namespace weir::cli {
+namespace {
+
+using nlohmann::json;
+
+// The user-space engines alone: the kernel's have their own test.
+const std::vector<std::string> kQuick = {"bench",    "-j",      "--rounds", "7",
+                                         "--engine", "libpcap", "--engine", "extended-interpreter"};
+
+Answer bench(std::vector<std::string> more) {
+  std::vector<std::string> arguments = kQuick;
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return weir(arguments);
+}
+
+TEST(Bench, JsonKeepsItsContract) {
+  const Answer answer = bench({"-r", WEIR_PCAPS_DIR "/http.pcap", "tcp", "port", "80"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json object = json::parse(answer.out);
+  EXPECT_EQ(object["filter"], "tcp port 80");
+  EXPECT_GT(object["traffic"]["packets"], 0);
+  EXPECT_GT(object["traffic"]["bytes"], 0);
+  EXPECT_TRUE(object["machine"].is_string());
+  ASSERT_EQ(object["engines"].size(), 2U);
+  for (const json& engine : object["engines"]) {
+    EXPECT_EQ(engine["matched"], object["engines"][0]["matched"]);
+    EXPECT_GT(engine["instructions"], 0);
+    EXPECT_EQ(engine["native_bytes"], 0);
+    EXPECT_TRUE(engine["skipped"].is_null());
+    EXPECT_LE(engine["ns_per_packet"]["min"], engine["ns_per_packet"]["median"]);
+    EXPECT_LE(engine["ns_per_packet"]["median"], engine["ns_per_packet"]["max"]);
+  }
+  EXPECT_EQ(object["engines"][0]["name"], "libpcap");
+  EXPECT_EQ(object["engines"][0]["design"], 1993);
+  EXPECT_EQ(object["engines"][0]["ratio"], 1.0);
+  EXPECT_EQ(object["engines"][1]["design"], 2014);
+}
+
+TEST(Bench, ReportsHotAndUnseenTrafficApart) {
+  const Answer answer = bench({"ip"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json sections = json::parse(answer.out)["sections"];
+  ASSERT_EQ(sections.size(), 2U);
+  EXPECT_EQ(sections[0]["hot"], true);
+  EXPECT_EQ(sections[1]["hot"], false);
+}
+
+TEST(Bench, TakesTheLinkTypeOfTheFile) {
+  const Answer answer = bench({"-r", WEIR_PCAPS_DIR "/raw.pcap", "ip"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_GT(json::parse(answer.out)["engines"][0]["matched"], 0);
+}
+
+TEST(Bench, PrintsATable) {
+  const Answer answer = weir(
+      {"bench", "--rounds", "7", "--engine", "libpcap", "-r", WEIR_PCAPS_DIR "/http.pcap", "ip"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_NE(answer.out.find("hot traffic: "), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("  libpcap               1993 "), std::string::npos) << answer.out;
+}
+
+TEST(Bench, WrongInputIsSaid) {
+  EXPECT_EQ(weir({"bench", "--engine", "moon", "ip"}).status, 2);
+  EXPECT_EQ(weir({"bench", "--rounds", "1", "ip"}).status, 2);
+  EXPECT_EQ(weir({"bench", "-r", "/no/such/file", "ip"}).status, 1);
+  EXPECT_EQ(weir({"bench", "tcp prot 80"}).status, 1);
+}
+
+}  // namespace
+}  // namespace weir::cli
