@@ -1,0 +1,97 @@
+// Random filters through the IR and back into the classic machine, against what they were.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "cbpf/compile.h"
+#include "cbpf/disassemble.h"
+#include "cbpf/interpret.h"
+#include "cbpf/validate.h"
+#include "tests/reference/reference_interpreter.h"
+#include "tests/translator/ir/random_subject.h"
+#include "translator/ir/build.h"
+#include "translator/ir/text.h"
+#include "translator/lower/to_classic.h"
+#include "translator/opt/pass.h"
+
+namespace weir::lower {
+namespace {
+
+// Those that read A and X in passing cannot be put elsewhere.
+constexpr std::uint32_t kExtensions =
+    ir::kAllExtensions & ~(cbpf::Ancillary::bit(cbpf::Extension::kNla) |
+                           cbpf::Ancillary::bit(cbpf::Extension::kNlaNested));
+
+struct Counts {
+  std::size_t programs = 0;
+  std::size_t refused = 0;
+  std::size_t pairs = 0;
+  std::size_t accepted = 0;
+};
+
+void judge(const cbpf::ValidatedProgram& program, bool optimised, random::Choices& choices,
+           int packets, Counts& counts) {
+  auto function = ir::build(program, cbpf::kLinkTypeEthernet);
+  ASSERT_TRUE(function) << to_string(function.error());
+  if (optimised) {
+    ASSERT_TRUE(opt::run_passes(*function, {}));
+  }
+  ++counts.programs;
+  const auto lowered = to_classic(*function, {.dialect = program.dialect()});
+  if (!lowered) {
+    ASSERT_EQ(lowered.error().code, ErrorCode::kUnsupported) << to_string(lowered.error());
+    ++counts.refused;
+    return;
+  }
+  const auto validated = cbpf::validate(*lowered, program.dialect());
+  ASSERT_TRUE(validated) << to_string(validated.error());
+  for (int i = 0; i < packets; ++i) {
+    const random::RandomPacket packet = ir::knowing_packet(choices);
+    const std::uint32_t wanted =
+        reference::interpret(program.program(), program.dialect(), packet.view());
+    ++counts.pairs;
+    counts.accepted += wanted != 0 ? 1 : 0;
+    ASSERT_EQ(cbpf::interpret(*validated, packet.view()), wanted)
+        << "on " << to_hex(packet.bytes) << "\n"
+        << cbpf::disassemble(program.program()) << ir::print(*function)
+        << cbpf::disassemble(*lowered);
+  }
+}
+
+class ClassicJudge : public testing::TestWithParam<cbpf::Dialect> {};
+
+TEST_P(ClassicJudge, LoweredProgramsGiveTheReferencesNumber) {
+  constexpr int kPrograms = 10000;
+  constexpr int kPackets = 8;
+  const std::uint64_t seed = random::seed_or(1993);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  random::Choices choices(seed);
+  Counts counts;
+  for (int i = 0; i < kPrograms && !HasFatalFailure(); ++i) {
+    auto program = random::random_program(choices, GetParam(), {.extensions = kExtensions});
+    judge(cbpf::validate(std::move(program), GetParam()).value(), i % 2 == 0, choices, kPackets,
+          counts);
+  }
+  EXPECT_GT(counts.accepted, counts.pairs / 8);
+  RecordProperty("refused", static_cast<int>(counts.refused));
+  EXPECT_LT(counts.refused, counts.programs / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachDialect, ClassicJudge,
+                         testing::Values(cbpf::Dialect::kLibpcap, cbpf::Dialect::kLinux));
+
+TEST(ClassicJudgeLong, LongProgramsGiveTheReferencesNumber) {
+  const std::uint64_t seed = random::seed_or(255);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  random::Choices choices(seed);
+  Counts counts;
+  for (int i = 0; i < 300 && !HasFatalFailure(); ++i) {
+    auto program = random::random_program(choices, cbpf::Dialect::kLibpcap,
+                                          {.max_instructions = 2000, .loops = false});
+    judge(cbpf::validate(std::move(program)).value(), true, choices, 20, counts);
+  }
+  EXPECT_LT(counts.refused, counts.programs);
+}
+
+}  // namespace
+}  // namespace weir::lower

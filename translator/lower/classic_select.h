@@ -1,0 +1,27 @@
+// Selection of classic instructions: what stands in A and X is followed from block to block, values
+// are computed where they are asked for, and what is there already is not computed again.
+#pragma once
+
+#include <vector>
+
+#include "cbpf/base/result.h"
+#include "translator/ir/function.h"
+#include "translator/lower/classic_code.h"
+#include "translator/lower/classic_values.h"
+#include "translator/lower/to_classic.h"
+
+namespace weir::lower::classic {
+
+struct SelectInput {
+  const ir::Function& function;  // As make_canonical() leaves it.
+  const Slots& slots;
+  // Needs and guards, by value, that must be asked explicitly.
+  const std::vector<bool>& explicit_effects;
+  ClassicOptions options;
+};
+
+// Every need and guard leaves an event, and an instruction only where `explicit_effects` asks for
+// it. kUnsupported as to_classic().
+Result<Code> select(const SelectInput& input);
+
+}  // namespace weir::lower::classic

@@ -1,0 +1,128 @@
+#include "translator/lower/classic_switch.h"
+
+#include <cstddef>
+
+namespace weir::lower::classic {
+namespace {
+
+// A leaf asks for up to this many numbers one after the other: longer leaves make a shorter
+// program, shorter ones a quicker.
+constexpr std::size_t kLeaf = 4;
+// So many are asked for without any tree.
+constexpr std::size_t kAlone = 6;
+
+constexpr std::uint32_t kLastNumber = 0xffffffff;
+
+void add(std::vector<Segment>& segments, std::uint32_t low, BlockId to) {
+  if (segments.empty() || segments.back().to != to) {
+    segments.push_back({low, to});
+  }
+}
+
+class Tree {
+ public:
+  Tree(Code& code, std::span<const Segment> segments) : code_(code), segments_(segments) {}
+
+  BlockId build() { return build(0, segments_.size()); }
+
+ private:
+  std::uint32_t high(std::size_t i) const {
+    return i + 1 < segments_.size() ? segments_[i + 1].low - 1 : kLastNumber;
+  }
+  bool is_single(std::size_t i) const { return segments_[i].low == high(i); }
+
+  BlockId jump(cbpf::Code operation, std::uint32_t k, BlockId yes, BlockId no) {
+    const auto id = static_cast<BlockId>(code_.blocks.size());
+    Block& block = code_.blocks.emplace_back();
+    block.end = End::kBranch;
+    block.last = {static_cast<cbpf::Code>(cbpf::kJmp | operation | cbpf::kK), 0, 0, k};
+    block.yes = yes;
+    block.no = no;
+    return id;
+  }
+
+  // The segments first .. last - 1; what comes here is in one of them.
+  BlockId build(std::size_t first, std::size_t last) {
+    if (last - first == 1) {
+      return segments_[first].to;
+    }
+    const std::size_t most = last - first == segments_.size() ? kAlone : kLeaf;
+    if (is_leaf(first, last, segments_[first].to, most)) {
+      return chain(first, last, segments_[first].to);
+    }
+    if (is_leaf(first, last, segments_[first + 1].to, most)) {
+      return chain(first, last, segments_[first + 1].to);
+    }
+    const std::size_t middle = split(first, last);
+    const BlockId low = build(first, middle);
+    const BlockId high = build(middle, last);
+    return jump(cbpf::kJge, segments_[middle].low, high, low);
+  }
+
+  // Leaves on the left side are full ones: as many numbers with gaps between them as a leaf takes.
+  static std::size_t split(std::size_t first, std::size_t last) {
+    constexpr std::size_t kFull = 2 * kLeaf;
+    const std::size_t half = (last - first) / 2;
+    const std::size_t rounded = (half + kFull / 2) / kFull * kFull;
+    return first + (rounded == 0 || rounded >= last - first ? half : rounded);
+  }
+
+  // Whether all but single numbers lead to `rest`.
+  bool is_leaf(std::size_t first, std::size_t last, BlockId rest, std::size_t most) const {
+    std::size_t singles = 0;
+    for (std::size_t i = first; i < last; ++i) {
+      if (segments_[i].to == rest) {
+        continue;
+      }
+      if (!is_single(i) || ++singles > most) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  BlockId chain(std::size_t first, std::size_t last, BlockId rest) {
+    BlockId next = rest;
+    for (std::size_t i = last; i-- > first;) {
+      if (segments_[i].to != rest) {
+        next = jump(cbpf::kJeq, segments_[i].low, segments_[i].to, next);
+      }
+    }
+    return next;
+  }
+
+  Code& code_;
+  const std::span<const Segment> segments_;
+};
+
+}  // namespace
+
+std::vector<Segment> segments_of(const ir::Terminator& end, std::span<const BlockId> targets) {
+  std::vector<Segment> segments;
+  std::uint64_t next = 0;
+  for (const ir::Case& each : end.cases) {
+    if (each.low > next) {
+      add(segments, static_cast<std::uint32_t>(next), targets[0]);
+    }
+    add(segments, each.low, targets[each.edge]);
+    next = std::uint64_t{each.high} + 1;
+  }
+  if (next <= kLastNumber) {
+    add(segments, static_cast<std::uint32_t>(next), targets[0]);
+  }
+  return segments;
+}
+
+std::vector<Segment> merge_neighbours(std::span<const Segment> segments) {
+  std::vector<Segment> merged;
+  for (const Segment& segment : segments) {
+    add(merged, segment.low, segment.to);
+  }
+  return merged;
+}
+
+BlockId add_switch_tree(Code& code, std::span<const Segment> segments) {
+  return Tree(code, segments).build();
+}
+
+}  // namespace weir::lower::classic

@@ -1,0 +1,31 @@
+// Switches of the classic machine: a search tree of conditional jumps on A.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "translator/ir/function.h"
+#include "translator/lower/classic_code.h"
+
+namespace weir::lower::classic {
+
+// The numbers from `low` to the next segment's, or to the last there is, lead to `to`.
+struct Segment {
+  std::uint32_t low = 0;
+  BlockId to = 0;
+};
+
+// All numbers as segments, the first from 0, neighbours with different targets. `targets` are those
+// of the terminator's edges.
+std::vector<Segment> segments_of(const ir::Terminator& end, std::span<const BlockId> targets);
+
+// The segments with neighbours of one target made one.
+std::vector<Segment> merge_neighbours(std::span<const Segment> segments);
+
+// Adds blocks that lead from A to its segment's target and gives the first of them; the target
+// itself if there is but one segment. For n separate numbers it takes about 5n/4 instructions and
+// executes log2(n) + 1 of them.
+BlockId add_switch_tree(Code& code, std::span<const Segment> segments);
+
+}  // namespace weir::lower::classic

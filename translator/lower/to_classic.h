@@ -1,0 +1,30 @@
+// IR to the machine of 1993: a classic program that tcpdump, BSD, sockets and xt_bpf take.
+//
+// The way: canonical values (classic_values), selection of instructions that keeps values in A and
+// X and computes again what costs no more than fetching it (classic_select), the needs that no load
+// answers for (classic_needs), dead stores and equal tails (classic_tidy), an order in which
+// conditional jumps reach, with return islands and trampolines where they do not (classic_layout).
+#pragma once
+
+#include "cbpf/base/result.h"
+#include "cbpf/program.h"
+#include "translator/ir/function.h"
+
+namespace weir::lower {
+
+struct ClassicOptions {
+  // Whose machine runs the program. The function must have been built for the same dialect.
+  cbpf::Dialect dialect = cbpf::Dialect::kLibpcap;
+};
+
+// Lowers a checked function. The program keeps every rule of cbpf::validate in the dialect and
+// gives for every packet what ir::evaluate gives.
+//
+// kUnsupported when the machine cannot say it: more than 16 values to keep at once, values that
+// would be computed over and over, extensions that read A and X in passing (nla), and loads whose
+// offset the dialect takes for something else. The caller then has the program he began with.
+//
+// Near linear in the size of the function, a few sweeps.
+Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOptions& options = {});
+
+}  // namespace weir::lower
