@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <limits>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "cbpf/link_layer.h"
@@ -148,15 +149,41 @@ Region region_of(std::uint32_t offset) {
   return Region::kNowhere;
 }
 
+Status check_tests(const cbpf::Program& program, const SetTests& tests) {
+  const std::vector<Instruction>& code = program.instructions;
+  const auto is_jeq = [&](std::uint32_t at) {
+    return at < code.size() && code[at].code == (cbpf::kJmp | cbpf::kJeq | cbpf::kK);
+  };
+  const auto is_earlier = [&](std::uint32_t at, std::uint32_t than) {
+    return is_jeq(at) && at < than;
+  };
+  for (const SetTest& test : tests.tests) {
+    const bool right = is_jeq(test.instruction) && test.set < tests.sets.size() &&
+                       std::all_of(test.before.begin(), test.before.end(), [&](std::uint32_t at) {
+                         return is_earlier(at, test.instruction);
+                       });
+    if (!right) {
+      return fail(ErrorCode::kInvalidProgram, "a set test stands where there is no compare",
+                  {.instruction = test.instruction});
+    }
+  }
+  return {};
+}
+
 class Build {
  public:
-  Build(const cbpf::ValidatedProgram& program, int link_type, std::vector<FlowBlock> flow)
+  Build(const cbpf::ValidatedProgram& program, int link_type, std::vector<FlowBlock> flow,
+        const SetTests& tests)
       : code_(program.program().instructions),
         dialect_(program.dialect()),
         header_(cbpf::link_header_length(link_type)),
         flow_(std::move(flow)),
         builder_(function_) {
     function_.link_type = link_type;
+    function_.sets = tests.sets;
+    for (const SetTest& test : tests.tests) {
+      tests_.emplace(test.instruction, &test);
+    }
   }
 
   Result<Function> run() {
@@ -331,11 +358,34 @@ class Build {
       builder_.end_return(block_, constant(0));  // The loop has had all its turns.
     } else if (flow.next[1] == kNoFlow) {
       builder_.end_jump(block_, {});
+    } else if (const auto test = tests_.find(flow.last); test != tests_.end()) {
+      end_with_set_test(*test->second);
     } else {
       const bool with_x = cbpf::source_of(end.code) == cbpf::kX;
       builder_.end_branch(block_, compare_of(end.code), state_[kA],
                           with_x ? state_[kX] : constant(end.k), {}, {});
     }
+  }
+
+  void end_with_set_test(const SetTest& test) {
+    word_[test.instruction] = state_[kA];
+    if (test.always) {
+      builder_.end_branch(block_, Compare::kEq, state_[kA], state_[kA], {}, {});
+      return;
+    }
+    ValueId key = kNoValue;
+    std::uint8_t words = 0;
+    const auto append_word = [&](ValueId word) {
+      ++words;
+      key = words == 1 ? word : append({.op = Op::kJoin, .width = words, .a = key, .b = word});
+    };
+    for (const std::uint32_t earlier : test.before) {
+      const auto word = word_.find(earlier);
+      append_word(word != word_.end() ? word->second : state_[kA]);
+    }
+    append_word(state_[kA]);
+    const ValueId in = append({.op = Op::kIn, .k = test.set, .a = key});
+    builder_.end_branch(block_, Compare::kNe, in, constant(0), {}, {});
   }
 
   // An instruction that is no jump and no return. False when the filter ends with 0 here.
@@ -598,6 +648,10 @@ class Build {
 
   std::vector<std::uint32_t> known_;  // The largest a value can be, by ValueId.
 
+  // By instruction.
+  std::unordered_map<std::uint32_t, const SetTest*> tests_;
+  std::unordered_map<std::uint32_t, ValueId> word_;  // A where a set test has been.
+
   // Where the sweep is.
   BlockId block_ = 0;
   std::array<ValueId, kVariables> state_{};
@@ -605,12 +659,16 @@ class Build {
 
 }  // namespace
 
-Result<Function> build(const cbpf::ValidatedProgram& program, int link_type) {
+Result<Function> build(const cbpf::ValidatedProgram& program, int link_type,
+                       const SetTests& tests) {
+  if (auto right = check_tests(program.program(), tests); !right) {
+    return tl::make_unexpected(std::move(right).error());
+  }
   auto flow = unroll(program);
   if (!flow) {
     return tl::make_unexpected(std::move(flow).error());
   }
-  return Build(program, link_type, *std::move(flow)).run();
+  return Build(program, link_type, *std::move(flow), tests).run();
 }
 
 }  // namespace weir::ir

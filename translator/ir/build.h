@@ -4,6 +4,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/validate.h"
 #include "translator/ir/function.h"
+#include "translator/ir/set_tests.h"
 
 namespace weir::ir {
 
@@ -14,8 +15,12 @@ namespace weir::ir {
 // Only live parts of A, X and M[] become block parameters, so the result is pruned SSA; it is not
 // optimised. O(n) for a program without loops.
 //
-// kUnsupported when the program unrolls to more than 2^20 instructions, or reads at kNetworkOffset
-// on a link type whose header length is not fixed.
-Result<Function> build(const cbpf::ValidatedProgram& program, int link_type);
+// Where `tests` names an instruction, a set test stands in the place of its compare.
+//
+// kInvalidProgram when `tests` names what is no `jeq #k`. kUnsupported when the program unrolls to
+// more than 2^20 instructions, or reads at kNetworkOffset on a link type whose header length is not
+// fixed.
+Result<Function> build(const cbpf::ValidatedProgram& program, int link_type,
+                       const SetTests& tests = {});
 
 }  // namespace weir::ir
