@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,14 @@ struct Tally {
 // Engines that run in this process, and those of the kernel.
 std::span<const engine::EngineId> user_engines();
 std::span<const engine::EngineId> kernel_engines();
+
+// What the engine should answer, by the reference; nothing where it is free to answer anything or
+// nothing at all: bpf_filter() has no bound on loops, and does not end where we do.
+std::optional<std::uint32_t> expected_verdict(const engine::EngineInfo& engine, const Case& subject,
+                                              cbpf::Packet packet);
+
+// The case and the packet in the form of the files of tests/regress.
+std::string regression_text(const Case& subject, const cbpf::Packet& packet);
 
 // Runs the case in every engine on every packet, and through the IR as built and as optimised. Each
 // disagreement adds a test failure that prints engine, program, packet, got and wanted in the form
