@@ -50,6 +50,10 @@ Status bring_up(Netlink& netlink, const std::string& name) {
 Result<PrivateNetwork> PrivateNetwork::enter() {
   Fd before(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!before.valid() || unshare(CLONE_NEWNET) < 0) {
+    if (errno == EPERM) {
+      return fail(ErrorCode::kPermission,
+                  "making a network namespace needs CAP_SYS_ADMIN (or root)");
+    }
     return tl::make_unexpected(system_error("making a network namespace", errno));
   }
   // Interfaces that come up would speak IPv6 of themselves. Without IPv6 there is no such file.

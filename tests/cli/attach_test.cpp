@@ -1,5 +1,7 @@
 // The commands that touch the running kernel, in a network namespace of the test's own.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 
 #include <nlohmann/json.hpp>
 
@@ -98,6 +100,42 @@ TEST(AttachErrors, SayWhatIsWrongAndLeaveNothing) {
   EXPECT_NE(extension.err.find("mark"), std::string::npos) << extension.err;
   EXPECT_NE(extension.err.find("xdp"), std::string::npos) << extension.err;
   EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+}
+
+TEST(AttachErrors, AMissingPrivilegeIsNamed) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const std::string said = testing::without_capabilities([&] {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);  // Or root would get them back with the new program.
+    const Answer answer = weir({"attach", "-i", pair.b(), "--drop", "ip"});
+    return std::to_string(answer.status) + answer.err;
+  });
+  EXPECT_EQ(said.find("1weir: "), 0U) << said;
+  EXPECT_NE(said.find("CAP_BPF and CAP_NET_ADMIN (or root)"), std::string::npos) << said;
+  EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+}
+
+// Sixty loops of 32 turns: right, and more than the verifier takes.
+TEST(AttachErrors, AVerifierRefusalIsSaid) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const std::string qdiscs = testing::run("tc qdisc show");
+  std::string assembly;
+  for (int i = 0; i < 60; ++i) {
+    assembly += fmt::format(
+        "ldb [{}]\ntax\nl{}: ldb [x + {}]\njeq #{}, o{}, c{}\n"
+        "c{}: add x\nand #0xff\ntax\nja l{}\no{}: st M[{}]\n",
+        14 + i % 20, i, 14 + i, i, i, i, i, i, i, i % 16);
+  }
+  const Answer answer =
+      weir({"attach", "-i", pair.b(), "--hook", "tc", "--count", "--asm", "-"}, assembly + "ret a");
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("weir: the kernel's verifier refused the program: "), std::string::npos)
+      << answer.err;
+  EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+  EXPECT_EQ(testing::run("tc qdisc show"), qdiscs);
 }
 
 TEST(AttachErrors, AClosedStdoutTakesTheRuleAway) {

@@ -92,6 +92,19 @@ TEST(Filter, TheInputIsNotOverwritten) {
   EXPECT_EQ(read_file(in), three_packets());
 }
 
+TEST(Filter, WarnsWhereAnEngineReadsTheProgramInAnotherDialect) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in.pcap", three_packets());
+  const std::string assembly = folder.file("shift.asm", "ldb [14]\ntax\nld #1\nlsh x\nret a");
+  const Answer answer =
+      weir({"filter", "-r", in, "--dialect", "linux", "--engine", "libpcap", "--asm", assembly});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_NE(answer.err.find("libpcap reads programs in the libpcap dialect, and instruction 3"),
+            std::string::npos)
+      << answer.err;
+  EXPECT_EQ(weir({"filter", "-r", in, "--engine", "libpcap", "--asm", assembly}).err, "");
+}
+
 TEST(Filter, AFullDiskIsSaid) {
   const TemporaryFolder folder;
   const std::string in = folder.file("in.pcap", three_packets());

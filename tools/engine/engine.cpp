@@ -4,6 +4,7 @@
 #include <bit>
 #include <string>
 
+#include "cbpf/dialect.h"
 #include "tools/engine/engines.h"
 
 namespace weir::engine {
@@ -56,6 +57,20 @@ Result<EngineId> engine_by_name(std::string_view name) {
   }
   return fail(ErrorCode::kUsage,
               "no engine is named '" + std::string(name) + "'; the engines are " + names);
+}
+
+std::optional<std::string> dialect_warning(EngineId id, const Filter& filter) {
+  const EngineInfo& engine = info(id);
+  if (!engine.fixed_dialect || engine.dialect == filter.program.dialect()) {
+    return std::nullopt;
+  }
+  const auto at = cbpf::dialects_part_at(filter.program);
+  if (!at) {
+    return std::nullopt;
+  }
+  return std::string(engine.name) + " reads programs in the " +
+         (engine.dialect == Dialect::kLinux ? "linux" : "libpcap") + " dialect, and instruction " +
+         std::to_string(*at) + " can mean something else in it (see --dialect)";
 }
 
 Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter) {

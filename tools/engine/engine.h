@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "cbpf/base/result.h"
@@ -49,6 +51,10 @@ struct Filter {
   // filter that reads others is refused by the user-space engines.
   std::uint32_t known_extensions = 0;
 };
+
+// A sentence for people where the engine reads the program in another dialect than the filter's and
+// the two can differ for this program; it names the instruction. Nothing in nearly every case.
+std::optional<std::string> dialect_warning(EngineId id, const Filter& filter);
 
 // Size of what the engine made of the filter.
 struct Footprint {

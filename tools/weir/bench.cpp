@@ -89,6 +89,11 @@ Status run(const Options& options) {
   if (!input) {
     return tl::make_unexpected(input.error());
   }
+  for (const engine::EngineInfo& engine : engine::all_engines()) {
+    if (const auto warning = engine::dialect_warning(engine.id, input->filter())) {
+      fmt::print(stderr, "weir: warning: {}; its results are not compared\n", *warning);
+    }
+  }
   bench::pin_to_current_cpu();
   std::vector<Section> sections;
   for (const bench::Traffic& traffic : *traffics) {

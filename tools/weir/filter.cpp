@@ -39,6 +39,9 @@ class FilterByLinkType {
         return tl::make_unexpected(made.error());
       }
       prepared = std::move(*made);
+      if (const auto warning = engine::dialect_warning(engine_, input->filter())) {
+        fmt::print(stderr, "weir: warning: {}\n", *warning);
+      }
     }
     return prepared.get();
   }
