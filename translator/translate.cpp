@@ -17,7 +17,8 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
 
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options) {
-  const lower::Target& target = lower::target(options.target);
+  lower::Target target = lower::target(options.target);
+  target.skb_layout = options.skb_layout;
   auto function = build_function(program, options.link_type, target);
   if (!function) {
     return tl::make_unexpected(function.error());

@@ -16,6 +16,9 @@ struct TranslateOptions {
   int link_type = 1;  // A DLT_* number.
   lower::TargetId target = lower::TargetId::kUser;
   std::optional<lower::Rule> rule;
+  // For the target `socket`: read packets in place on the kernel that this was asked of
+  // (xdp::find_skb_layout); the program runs nowhere else.
+  std::optional<ebpf::SkbLayout> skb_layout;
   opt::PassOptions passes;
 };
 

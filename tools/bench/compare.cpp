@@ -8,7 +8,7 @@
 #include "tools/bench/clock.h"
 #include "tools/bench/socket_slope.h"
 #include "tools/bench/test_run_cost.h"
-#include "translator/translate.h"
+#include "tools/engine/socket_program.h"
 
 namespace weir::bench {
 namespace {
@@ -175,10 +175,7 @@ Status time_round(std::vector<Runner>& runners, std::span<const cbpf::Packet> pa
 Status measure_slope(std::vector<Runner>& runners, const engine::Filter& filter,
                      std::vector<cbpf::Packet> packets, std::uint32_t rounds,
                      std::optional<double>& noise) {
-  TranslateOptions translation;
-  translation.link_type = filter.link_type;
-  translation.target = lower::TargetId::kSocket;
-  const auto extended = translate(filter.program, translation);
+  const auto extended = engine::socket_program(filter);
   std::vector<SlopeVariant> variants;
   std::vector<Runner*> measured;
   for (Runner& runner : runners) {

@@ -43,10 +43,13 @@ class AbsoluteReader final : public PacketReader {
   }
 
   void begin(Vreg context) override {
-    context_ = builder_.move(Operand::of(context));
     auto& function = builder_.function();
-    function.vregs[context_].fixed = ebpf::Reg::kR6;
-    function.context_in_r6 = true;
+    context_ = context;
+    if (!function.context_in_r6) {
+      context_ = builder_.move(Operand::of(context));
+      function.vregs[context_].fixed = ebpf::Reg::kR6;
+      function.context_in_r6 = true;
+    }
     covered_at_[0] = Covered{};
   }
 

@@ -161,6 +161,7 @@ class Colouring {
         return locations_[instruction.a];
       case Op::kLoadPacket:
       case Op::kCall:
+      case Op::kCallKernel:
         return Location::in(Reg::kR0);
       case Op::kLoad:
       case Op::kStore:

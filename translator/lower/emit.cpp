@@ -235,6 +235,9 @@ class Emitter {
         assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kHelper, .imm = instruction.imm});
         move(reg(instruction.dst), Reg::kR0);
         return;
+      case Op::kCallKernel:
+        call_kernel(instruction);
+        return;
       case Op::kPullData:
         pull_data(instruction);
         return;
@@ -294,6 +297,15 @@ class Emitter {
     for (const Copy& each : sequentialise(std::move(copies), {})) {
       copy(each);
     }
+  }
+
+  void call_kernel(const Instruction& instruction) {
+    pass_arguments(instruction);
+    if (!instruction.b.is_reg()) {
+      set(Reg::kR2, instruction.b.imm);
+    }
+    assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kKfunc, .imm = instruction.imm});
+    move(reg(instruction.dst), Reg::kR0);
   }
 
   void pull_data(const Instruction& instruction) {

@@ -199,6 +199,7 @@ bool is_pure(const Instruction& instruction) {
     case Op::kStore:
     case Op::kLoadPacket:
     case Op::kCall:
+    case Op::kCallKernel:
     case Op::kPullData:
     case Op::kExitIf:
     case Op::kSpill:

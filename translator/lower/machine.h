@@ -41,6 +41,7 @@ enum class Op : std::uint8_t {
   kLoadPacket,   // dst = LD_ABS [imm], or LD_IND [a + imm]; b is the context, in r6.
   kLoadMap,      // dst = the address of map number imm.
   kCall,         // dst = helper imm(r1 = a, r2 = b); operands that are not there are not passed.
+  kCallKernel,   // dst = kernel function of BTF id imm(r1 = a, r2 = b); a is always there.
   kPullData,     // helper imm(r1 = a, r2 = b); a survives the call, no other register does.
   kExitIf,       // if (a `compare` b) goto target, a block without parameters.
   kSpill,        // Stack slot of dst = a. Only allocation makes these two.
@@ -172,7 +173,7 @@ inline constexpr RegSet kCallerSaved = 0x003f;
 
 inline RegSet clobbers(const Instruction& instruction) {
   return instruction.op == Op::kLoadPacket || instruction.op == Op::kCall ||
-                 instruction.op == Op::kPullData
+                 instruction.op == Op::kCallKernel || instruction.op == Op::kPullData
              ? kCallerSaved
              : RegSet{0};
 }

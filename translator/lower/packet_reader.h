@@ -68,5 +68,9 @@ class PacketReader {
 
 std::unique_ptr<PacketReader> make_direct_reader(const ReaderContext& context);
 std::unique_ptr<PacketReader> make_absolute_reader(const ReaderContext& context);
+// Wants target.skb_layout. Jumps to the block `elsewhere`, which takes no parameters, when the
+// bytes may lie where it cannot read.
+std::unique_ptr<PacketReader> make_in_place_reader(const ReaderContext& context,
+                                                   machine::BlockId elsewhere);
 
 }  // namespace weir::lower

@@ -103,25 +103,25 @@ JumpOp jump_of(Compare compare) {
 
 class Selector {
  public:
-  Selector(const ir::Function& function, const Target& target, const std::optional<Rule>& rule)
+  Selector(const ir::Function& function, const Target& target, machine::Builder& builder,
+           Exits& exits)
       : function_(function),
         target_(target),
         needed_(needed_values(function)),
-        builder_(machine_),
-        exits_(builder_, target, rule),
+        machine_(builder.function()),
+        builder_(builder),
+        exits_(exits),
         vregs_(function.values.size(), kNone),
-        reachable_(function.blocks.size(), false) {
-    machine_.vregs.emplace_back();  // kFrame
-    machine_.vregs[machine::kFrame] = {.fixed = ebpf::Reg::kR10, .spillable = false};
-    const ReaderContext context{function_, target_, builder_, exits_, needed_};
-    reader_ = target.access == PacketAccess::kDirect ? make_direct_reader(context)
-                                                     : make_absolute_reader(context);
-    network_order_ = reader_->reads_network_order() ? network_order_widths(function)
-                                                    : std::vector<std::uint8_t>(vregs_.size(), 0);
-  }
+        reachable_(function.blocks.size(), false) {}
 
-  Result<machine::Function> run() && {
-    begin();
+  ReaderContext reader_context() const { return {function_, target_, builder_, exits_, needed_}; }
+
+  // Appends the whole function, which begins in the current block, to the machine function.
+  Status run(std::unique_ptr<PacketReader> reader, Vreg context) {
+    reader_ = std::move(reader);
+    network_order_ = reader_->reads_network_order() ? network_order_widths(function_)
+                                                    : std::vector<std::uint8_t>(vregs_.size(), 0);
+    begin(context);
     for (ir::BlockId id = 0; id < function_.blocks.size(); ++id) {
       if (!reachable_[id]) {
         continue;
@@ -132,29 +132,7 @@ class Selector {
     }
     builder_.set_origin(ir::kNoOrigin);
     reader_->finish();
-    exits_.finish([&] { return length_on_wire(); });
-    return std::move(machine_);
-  }
-
- private:
-  void begin() {
-    for (const ir::Block& block : function_.blocks) {
-      const machine::BlockId id = machine_.new_block();
-      for (const ValueId parameter : block.parameters) {
-        if (needed_[parameter]) {
-          vregs_[parameter] = machine_.new_vreg();
-          machine_.blocks[id].parameters.push_back(vregs_[parameter]);
-        }
-      }
-    }
-    builder_.start(machine_.new_block());
-    const Vreg context = machine_.new_vreg();
-    machine_.vregs[context].fixed = ebpf::Reg::kR1;
-    machine_.vregs[context].spillable = false;
-    machine_.blocks[builder_.block()].parameters = {context};
-    reader_->begin(context);
-    builder_.jump(0);
-    reachable_[0] = true;
+    return {};
   }
 
   // For the counters of a rule: a tag that the hook keeps beside the packet was on the wire too.
@@ -168,6 +146,24 @@ class Selector {
     const Vreg present = builder_.load(field.width, reader_->context(), field.offset);
     const Vreg tag = builder_.alu(AluOp::kLsh, present, Operand::constant(2));
     return builder_.alu(AluOp::kAdd, length, Operand::of(tag));
+  }
+
+ private:
+  // The blocks of the function are those of the machine function from first_block_ on.
+  void begin(Vreg context) {
+    first_block_ = static_cast<machine::BlockId>(machine_.blocks.size());
+    for (const ir::Block& block : function_.blocks) {
+      const machine::BlockId id = machine_.new_block();
+      for (const ValueId parameter : block.parameters) {
+        if (needed_[parameter]) {
+          vregs_[parameter] = machine_.new_vreg();
+          machine_.blocks[id].parameters.push_back(vregs_[parameter]);
+        }
+      }
+    }
+    reader_->begin(context);
+    builder_.jump(first_block_);
+    reachable_[0] = true;
   }
 
   // ---- Operands ----
@@ -209,7 +205,7 @@ class Selector {
 
   Status select_block(ir::BlockId id) {
     const ir::Block& block = function_.blocks[id];
-    builder_.start(id);
+    builder_.start(first_block_ + id);
     reader_->enter(id);
     for (const ValueId v : block.body) {
       const Value& value = function_.values[v];
@@ -360,7 +356,7 @@ class Selector {
   Edge edge(const ir::Edge& from) {
     reader_->leave_to(from.to);
     reachable_[from.to] = true;
-    Edge edge{.to = from.to};
+    Edge edge{.to = first_block_ + from.to};
     const auto& parameters = function_.blocks[from.to].parameters;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (needed_[parameters[i]]) {
@@ -430,20 +426,68 @@ class Selector {
   const ir::Function& function_;
   const Target& target_;
   std::vector<bool> needed_;
-  machine::Function machine_;
-  machine::Builder builder_;
-  Exits exits_;
+  machine::Function& machine_;
+  machine::Builder& builder_;
+  Exits& exits_;
+  machine::BlockId first_block_ = 0;
   std::unique_ptr<PacketReader> reader_;
   std::vector<std::uint8_t> network_order_;
   std::vector<Vreg> vregs_;  // By ValueId.
   std::vector<bool> reachable_;
 };
 
+// The entry block, and r1 in it.
+Vreg begin(machine::Builder& builder) {
+  machine::Function& machine = builder.function();
+  machine.vregs = {{.fixed = ebpf::Reg::kR10, .spillable = false}};  // kFrame
+  builder.start(machine.new_block());
+  const Vreg context = machine.new_vreg();
+  machine.vregs[context] = {.fixed = ebpf::Reg::kR1, .spillable = false};
+  machine.blocks[builder.block()].parameters = {context};
+  return context;
+}
+
+// Where calls leave it alone and LD_ABS wants it.
+Vreg move_to_r6(machine::Builder& builder, Vreg context) {
+  const Vreg moved = builder.move(Operand::of(context));
+  builder.function().vregs[moved].fixed = ebpf::Reg::kR6;
+  builder.function().context_in_r6 = true;
+  return moved;
+}
+
 }  // namespace
 
 Result<machine::Function> select(const ir::Function& function, const Target& target,
                                  const std::optional<Rule>& rule) {
-  return Selector(function, target, rule).run();
+  machine::Function machine;
+  machine::Builder builder(machine);
+  Exits exits(builder, target, rule);
+  Vreg context = begin(builder);
+  if (target.access == PacketAccess::kLoadAbsolute && target.skb_layout) {
+    context = move_to_r6(builder, context);
+    const machine::BlockId elsewhere = machine.new_block();
+    Selector in_place(function, target, builder, exits);
+    auto reader = make_in_place_reader(in_place.reader_context(), elsewhere);
+    if (Status done = in_place.run(std::move(reader), context); !done) {
+      return tl::make_unexpected(done.error());
+    }
+    builder.start(elsewhere);
+  }
+  const std::size_t first = machine.order.size() - 1;
+  Selector selector(function, target, builder, exits);
+  const ReaderContext reading = selector.reader_context();
+  auto reader = target.access == PacketAccess::kDirect ? make_direct_reader(reading)
+                                                       : make_absolute_reader(reading);
+  if (Status done = selector.run(std::move(reader), context); !done) {
+    return tl::make_unexpected(done.error());
+  }
+  if (first != 0) {  // The second form of the filter is seldom run.
+    for (std::size_t i = first; i < machine.order.size(); ++i) {
+      machine.blocks[machine.order[i]].cold = true;
+    }
+  }
+  exits.finish([&] { return selector.length_on_wire(); });
+  return machine;
 }
 
 }  // namespace weir::lower

@@ -11,6 +11,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/instruction.h"
 #include "translator/ebpf/instruction.h"
+#include "translator/ebpf/skb_layout.h"
 #include "translator/ebpf/user_context.h"
 
 namespace weir::lower {
@@ -35,6 +36,9 @@ struct Target {
   TargetId id = TargetId::kUser;
   std::string_view name;  // As --target takes it.
   PacketAccess access = PacketAccess::kDirect;
+  // kLoadAbsolute: if there, packets are read in place on the kernel it describes, and by LD_ABS
+  // only what does not lie in the linear part.
+  std::optional<ebpf::SkbLayout> skb_layout;
   ContextField data;
   ContextField data_end;
   // The wire length; absent where it is data_end - data (XDP, linear packets).

@@ -26,15 +26,18 @@ inline xdp::ProgramType type_of(TargetId id) {
 
 inline Result<ebpf::Program> lowered(const cbpf::ValidatedProgram& program, TargetId id,
                                      const std::optional<Rule>& rule = std::nullopt,
-                                     int link_type = kEthernet) {
+                                     int link_type = kEthernet,
+                                     const std::optional<ebpf::SkbLayout>& layout = std::nullopt) {
   auto function = ir::build(program, link_type);
   if (!function) {
     return tl::make_unexpected(function.error());
   }
-  if (target(id).vlan_stripped) {
+  if (lower::target(id).vlan_stripped) {
     *function = restore_vlan_tag(*function);
   }
-  return to_extended(*function, target(id), rule);
+  Target target = lower::target(id);
+  target.skb_layout = layout;
+  return to_extended(*function, target, rule);
 }
 
 inline cbpf::ValidatedProgram compiled(const std::string& expression, int link_type = kEthernet) {

@@ -1,0 +1,181 @@
+// Packet access in place: a socket filter reads the packet where the kernel keeps it.
+//
+// bpf_cast_to_kern_ctx gives the kernel's own struct sk_buff, bpf_rdonly_cast makes its data
+// pointer one that the program may read through; both are a move in the machine code. What a need
+// means is ours to compare: the verifier lets these loads go anywhere, and one that faults reads 0.
+// Lengths are compared as numbers, and no bound has to be proved.
+//
+// Only the linear part of the packet can be read like this. Where a need fails on a packet that has
+// more, the filter starts again in its other form (LD_ABS), which knows how to get at the rest.
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "translator/ir/bounds.h"
+#include "translator/lower/packet_reader.h"
+
+namespace weir::lower {
+namespace {
+
+using ebpf::AluOp;
+using ebpf::JumpOp;
+using ebpf::Width;
+using machine::BlockId;
+using machine::kNone;
+using machine::Op;
+using machine::Operand;
+using machine::Vreg;
+
+constexpr std::uint64_t kMaxEnd = 0x7fffffff;       // skb->len is less.
+constexpr std::uint64_t kMaxDisplacement = 0x7fff;  // Of a load instruction.
+
+struct Place {
+  Vreg pointer = kNone;       // data + base, once something was read there.
+  std::uint64_t covered = 0;  // Bytes behind the base that are known to be there.
+};
+
+using Places = std::map<ir::ValueId, Place>;
+
+class InPlaceReader final : public PacketReader {
+ public:
+  InPlaceReader(const ReaderContext& context, BlockId elsewhere)
+      : target_(context.target),
+        builder_(context.builder),
+        exits_(context.exits),
+        elsewhere_(elsewhere),
+        bounds_(ir::upper_bounds(context.function)),
+        places_at_(context.function.blocks.size()) {}
+
+  void begin(Vreg context) override {
+    const ebpf::SkbLayout& layout = *target_.skb_layout;
+    context_ = context;
+    const Vreg skb =
+        builder_.define({.op = Op::kCallKernel, .a = context_, .imm = layout.cast_to_kern_ctx});
+    const Vreg all = builder_.load(Width::kW, skb, layout.length);
+    const Vreg outside = builder_.load(Width::kW, skb, layout.data_length);
+    linear_ = builder_.alu(AluOp::kSub, all, Operand::of(outside));
+    const Vreg address = builder_.load(Width::kDw, skb, layout.data);
+    const Vreg data = builder_.define({.op = Op::kCallKernel,
+                                       .a = address,
+                                       .b = Operand::constant(0),
+                                       .imm = layout.rdonly_cast});
+    places_[ir::kNoValue] = {.pointer = data};
+    places_at_[0] = places_;
+  }
+
+  Vreg context() const override { return context_; }
+
+  void enter(ir::BlockId block) override {
+    places_ = std::move(*places_at_[block]);
+    places_at_[block].reset();
+  }
+
+  void leave_to(ir::BlockId block) override {
+    auto& there = places_at_[block];
+    if (!there) {
+      there = places_;
+      return;
+    }
+    std::erase_if(*there, [&](const auto& entry) { return !places_.contains(entry.first); });
+    for (auto& [base, place] : *there) {
+      const Place& here = places_[base];
+      place.covered = std::min(place.covered, here.covered);
+      if (place.pointer != here.pointer) {
+        place.pointer = kNone;
+      }
+    }
+  }
+
+  bool need(PacketBase base, std::uint64_t end) override {
+    if (end > kMaxEnd) {
+      return false;
+    }
+    Place& place = places_[base.id];
+    if (place.covered >= end) {
+      return true;
+    }
+    place.covered = end;
+    const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
+    if (base.id == ir::kNoValue) {
+      builder_.exit_if(JumpOp::kLt, linear_, wanted, too_short());
+    } else if (bounds_[base.id] <= kMaxEnd - end) {
+      const Vreg behind = builder_.alu(AluOp::kAdd, base.vreg, wanted);
+      builder_.exit_if(JumpOp::kGt, behind, Operand::of(linear_), too_short());
+    } else {
+      // Arranged so that nothing wraps.
+      builder_.exit_if(JumpOp::kLt, linear_, wanted, too_short());
+      const Vreg room = builder_.alu(AluOp::kSub, linear_, wanted);
+      builder_.exit_if(JumpOp::kGt, base.vreg, Operand::of(room), too_short());
+    }
+    return true;
+  }
+
+  Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
+            bool network_order) override {
+    if (!need(base, offset + width)) {
+      return kNone;
+    }
+    Place& place = places_[base.id];
+    if (place.pointer == kNone) {
+      place.pointer =
+          builder_.alu64(AluOp::kAdd, places_[ir::kNoValue].pointer, Operand::of(base.vreg));
+    }
+    Vreg pointer = place.pointer;
+    if (offset > kMaxDisplacement) {
+      pointer = builder_.alu64(AluOp::kAdd, pointer,
+                               Operand::constant(static_cast<std::uint32_t>(offset)));
+      offset = 0;
+    }
+    const auto bytes = static_cast<Width>(width);
+    const Vreg raw = builder_.load(bytes, pointer, static_cast<std::int16_t>(offset));
+    return width == 1 || network_order ? raw : builder_.to_big(bytes, raw);
+  }
+
+  bool reads_network_order() const override { return true; }
+
+  Vreg length() override {
+    return builder_.load(target_.length.width, context_, target_.length.offset);
+  }
+
+  void finish() override {
+    if (shortage_ == kNone) {
+      return;
+    }
+    builder_.start(shortage_);
+    builder_.function().blocks[shortage_].cold = true;
+    builder_.end({.end = machine::End::kBranch,
+                  .compare = JumpOp::kEq,
+                  .a = length(),
+                  .b = Operand::of(linear_),
+                  .edges = {{.to = exits_.reject()}, {.to = elsewhere_}}});
+  }
+
+ private:
+  BlockId too_short() {
+    if (shortage_ == kNone) {
+      shortage_ = builder_.function().new_block();
+    }
+    return shortage_;
+  }
+
+  const Target& target_;
+  machine::Builder& builder_;
+  Exits& exits_;
+  BlockId elsewhere_;  // Where the filter's other form begins.
+  std::vector<std::uint32_t> bounds_;
+  std::vector<std::optional<Places>> places_at_;
+  Places places_;  // At this moment.
+  BlockId shortage_ = kNone;
+  Vreg context_ = kNone;
+  Vreg linear_ = kNone;  // The length of the linear part.
+};
+
+}  // namespace
+
+std::unique_ptr<PacketReader> make_in_place_reader(const ReaderContext& context,
+                                                   machine::BlockId elsewhere) {
+  return std::make_unique<InPlaceReader>(context, elsewhere);
+}
+
+}  // namespace weir::lower
