@@ -12,8 +12,13 @@
 namespace weir::opt {
 namespace {
 
-constexpr std::array<Pass, 2> kPasses = {{
+constexpr std::array<Pass, 6> kPasses = {{
     {"fold_constants", "compute what constants decide, branches included", fold_constants},
+    {"value_numbering", "share values that compute the same, in their simplest form",
+     value_numbering},
+    {"jump_threading", "lead edges past branches that are decided on them", jump_threading},
+    {"facts", "fold branches that earlier ones, ranges and known bits decide", facts},
+    {"merge_needs", "ask once for the bytes that every accepting way asks for", merge_needs},
     {"dead_code", "drop blocks, values and parameters that nothing depends on", dead_code},
 }};
 

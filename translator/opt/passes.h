@@ -13,4 +13,18 @@ void dead_code(ir::Function& function);
 // value on every way that is left.
 void fold_constants(ir::Function& function);
 
+// Folds branches that earlier branches, ranges and known bits decide on every way there.
+void facts(ir::Function& function);
+
+// The same, and leads edges past blocks that are decided on them alone.
+void jump_threading(ir::Function& function);
+
+// Lets the first need on a way ask for all that every way on from there to an accepting return asks
+// for; drops needs and guards that are covered, and what cannot accept.
+void merge_needs(ir::Function& function);
+
+// Shares values that compute the same with the first one on the way, simplifies them and the
+// compares made of them, and drops what nothing uses.
+void value_numbering(ir::Function& function);
+
 }  // namespace weir::opt
