@@ -3,12 +3,16 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "cbpf/compile_error.h"
+#include "cbpf/savefile_link_type.h"
 
 namespace weir::cbpf {
 namespace {
@@ -20,12 +24,43 @@ struct CloseHandle {
   void operator()(pcap_t* handle) const { pcap_close(handle); }
 };
 
+// A handle on a savefile of no packets, for what libpcap asks its handle beside the link type.
+pcap_t* open_empty_savefile(const CompileOptions& options) {
+  std::array<std::uint32_t, 6> header = {
+      0xa1b2c3d4, 0, 0, 0, options.snaplen, linktype_of_dlt(options.link_type)};
+  const std::array<std::uint16_t, 2> version = {2, 4};
+  std::memcpy(&header[1], version.data(), sizeof version);
+  if (options.swapped) {
+    for (std::uint32_t& word : header) {
+      word = __builtin_bswap32(word);
+    }
+    const std::array<std::uint16_t, 2> swapped = {0x0200, 0x0400};
+    std::memcpy(&header[1], swapped.data(), sizeof swapped);
+  }
+  std::FILE* const file = fmemopen(header.data(), sizeof header, "r");
+  if (file == nullptr) {
+    return nullptr;
+  }
+  char why[PCAP_ERRBUF_SIZE] = {};
+  pcap_t* const handle = pcap_fopen_offline(file, why);
+  if (handle == nullptr) {
+    std::fclose(file);
+  }
+  return handle;
+}
+
+// A handle that captures nothing and carries the link type and the snapshot length.
+std::unique_ptr<pcap_t, CloseHandle> open_handle(const CompileOptions& options) {
+  pcap_t* const savefile = options.savefile ? open_empty_savefile(options) : nullptr;
+  return std::unique_ptr<pcap_t, CloseHandle>(
+      savefile != nullptr ? savefile
+                          : pcap_open_dead(options.link_type, static_cast<int>(options.snaplen)));
+}
+
 // Compiles, or says in libpcap's words why not.
 std::string compile_into(Program& program, const std::string& expression,
                          const CompileOptions& options) {
-  // A handle that captures nothing carries the link type and the snapshot length.
-  const std::unique_ptr<pcap_t, CloseHandle> handle(
-      pcap_open_dead(options.link_type, static_cast<int>(options.snaplen)));
+  const std::unique_ptr<pcap_t, CloseHandle> handle = open_handle(options);
   if (!handle) {
     return "out of memory";
   }

@@ -19,6 +19,11 @@ struct CompileOptions {
   int link_type = kLinkTypeEthernet;  // A DLT_* number.
   std::uint32_t snaplen = kDefaultSnaplen;
   bool optimize = false;  // libpcap's own optimiser: slow on long lists, and not always right.
+  // The packets come from a savefile. libpcap then reads a NULL header in the byte order of the
+  // file and knows the address families of every BSD, and refuses `inbound` where it cannot be
+  // told.
+  bool savefile = false;
+  bool swapped = false;  // The savefile has not this machine's byte order.
   std::uint32_t netmask =
       0xffffffff;  // Network order; all ones: unknown, `ip broadcast` is refused.
 };

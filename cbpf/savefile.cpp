@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kMaxSnaplen = 0x7fffffff;
 
-enum class Magic : std::uint8_t { kPcap, kPcapng, kModifiedPcap, kNavtelPcap, kGzip, kUnknown };
+enum class Magic : std::uint8_t { kPcap, kPcapng, kModifiedPcap, kNavtelPcap, kUnknown };
 
 Magic magic_of(const std::uint8_t* bytes) {
   switch (load_be32(bytes)) {
@@ -34,7 +34,7 @@ Magic magic_of(const std::uint8_t* bytes) {
     case 0x4d3c2ba1:
       return Magic::kNavtelPcap;
     default:
-      return bytes[0] == 0x1f && bytes[1] == 0x8b ? Magic::kGzip : Magic::kUnknown;
+      return Magic::kUnknown;
   }
 }
 
@@ -44,15 +44,32 @@ std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type) {
   return snaplen == 0 || snaplen > kMaxSnaplen ? max_captured_length(link_type) : snaplen;
 }
 
-Status SavefileSource::choose_format() {
-  SavefileInput& input = scan_.input;
-  while (input.size() < 4) {
-    const auto more = input.fill();
+// Reads until the window holds a magic number or the file has ended.
+Status SavefileSource::read_magic() {
+  while (scan_.input.size() < 4) {
+    const auto more = scan_.input.fill();
     if (!more) {
       return tl::make_unexpected(more.error());
     }
     if (!*more) {
       break;
+    }
+  }
+  return {};
+}
+
+Status SavefileSource::choose_format() {
+  SavefileInput& input = scan_.input;
+  if (auto read = read_magic(); !read) {
+    return read;
+  }
+  if (const auto compression = compression_of_magic(input.bytes());
+      compression != Compression::kNone) {
+    if (auto begun = input.decompress(compression); !begun) {
+      return begun;
+    }
+    if (auto read = read_magic(); !read) {
+      return read;
     }
   }
   if (input.size() == 0) {
@@ -73,8 +90,6 @@ Status SavefileSource::choose_format() {
       return scan_.invalid("a modified pcap file (magic number a1b2cd34) cannot be read");
     case Magic::kNavtelPcap:
       return scan_.invalid("a Navtel pcap file (magic number a12b3c4d) cannot be read");
-    case Magic::kGzip:
-      return scan_.invalid("the file is compressed with gzip and has to be unpacked first");
     case Magic::kUnknown:
       break;
   }
@@ -165,6 +180,8 @@ const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
 }
 
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
+
+std::uint64_t SavefileReader::bytes_read() const { return source_->bytes_read(); }
 
 bool SavefileReader::is_reading(const std::string& path) const { return source_->is_reading(path); }
 

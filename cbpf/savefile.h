@@ -3,6 +3,7 @@
 // Reading is made for speed and for streams. The file is read in large blocks into one buffer that
 // is used again and again, packets are handed out in batches as spans into that buffer, and memory
 // does not grow with the file. Anything with a descriptor will do: a file, a pipe, standard input.
+// Files compressed with gzip, zstd or lz4 are known by their first bytes and unpacked on the way.
 //
 // What is taken and what is refused follows libpcap 1.10.3 (sf-pcap.c, sf-pcapng.c), except that a
 // pcapng file may hold interfaces of different link types and sections of different byte orders,
@@ -45,6 +46,7 @@ struct SavefileHeader {
   std::optional<int> link_type;
   // tcpdump's reading of it: 0 and what is past 2^31 stand for the largest that makes sense.
   std::uint32_t snaplen = 0;
+  bool swapped = false;      // Not in this machine's byte order; of pcapng its first section.
   bool nanoseconds = false;  // A pcap file whose timestamps are in nanoseconds.
   // The upper six bits of a pcap file's link type field (length of the frame check sequence).
   std::uint32_t link_type_bits = 0;
@@ -117,6 +119,9 @@ class SavefileReader {
   // A signal whose handler was installed without SA_RESTART ends the waiting for a pipe: kSystem
   // ("cannot read: Interrupted system call"), nothing is lost, and the next call goes on waiting.
   Result<Batch> next_batch();
+
+  // Bytes read from the descriptor so far (packed ones of a compressed file).
+  std::uint64_t bytes_read() const;
 
   // Whether `path` names the very file that is being read. Whoever creates a file of that name
   // empties what has not yet been read.

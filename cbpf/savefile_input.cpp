@@ -58,23 +58,80 @@ void SavefileInput::make_room() {
   end_ = kept;
 }
 
-Result<bool> SavefileInput::fill() {
-  make_room();
-  ssize_t count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
+Status SavefileInput::decompress(Compression compression) {
+  decompressor_ = make_decompressor(compression);
+  if (decompressor_ == nullptr) {
+    return fail(ErrorCode::kSystem,
+                fmt::format("no memory to unpack {}", compression_name(compression)),
+                {.file = name_});
+  }
+  compression_ = compression;
+  packed_ = std::make_unique_for_overwrite<std::uint8_t[]>(kInitialCapacity);
+  packed_end_ = size();
+  std::memcpy(packed_.get(), data(), packed_end_);
+  begin_ = end_ = 0;
+  return {};
+}
+
+Result<std::size_t> SavefileInput::read_some(std::uint8_t* to, std::size_t room) {
+  ssize_t count = ::read(fd_.get(), to, room);
   while (count < 0 && errno == EAGAIN) {
     // Somebody who shares the descriptor has made it non-blocking.
     pollfd readable = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&readable, 1, -1) < 0) {
       break;
     }
-    count = ::read(fd_.get(), buffer_.get() + end_, capacity_ - end_);
+    count = ::read(fd_.get(), to, room);
   }
   if (count < 0) {
     return fail(ErrorCode::kSystem, fmt::format("cannot read: {}", std::strerror(errno)),
                 {.file = name_});
   }
-  end_ += static_cast<std::size_t>(count);
-  return count > 0;
+  bytes_read_ += static_cast<std::uint64_t>(count);
+  return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t room) {
+  for (;;) {
+    const Bytes packed(packed_.get() + packed_begin_, packed_end_ - packed_begin_);
+    const auto step = decompressor_->run(packed, {to, room});
+    if (!step) {
+      return fail(step.error().code, step.error().message, {.file = name_});
+    }
+    packed_begin_ += step->taken;
+    if (step->made > 0) {
+      return step->made;
+    }
+    if (packed_begin_ < packed_end_) {
+      continue;  // A member has ended, another begins.
+    }
+    const auto more = read_some(packed_.get(), kInitialCapacity);
+    if (!more) {
+      return more;
+    }
+    packed_begin_ = 0;
+    packed_end_ = *more;
+    if (*more == 0) {
+      if (!decompressor_->at_end()) {
+        return fail(ErrorCode::kInvalidFile,
+                    fmt::format("the {} data break off", compression_name(compression_)),
+                    {.file = name_});
+      }
+      return 0;
+    }
+  }
+}
+
+Result<bool> SavefileInput::fill() {
+  make_room();
+  std::uint8_t* const to = buffer_.get() + end_;
+  const std::size_t room = capacity_ - end_;
+  const auto count = decompressor_ != nullptr ? unpack_some(to, room) : read_some(to, room);
+  if (!count) {
+    return tl::make_unexpected(count.error());
+  }
+  end_ += *count;
+  return *count > 0;
 }
 
 }  // namespace weir::cbpf

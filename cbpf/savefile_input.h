@@ -9,6 +9,7 @@
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
 #include "cbpf/base/result.h"
+#include "cbpf/compression.h"
 
 namespace weir::cbpf {
 
@@ -24,12 +25,19 @@ class SavefileInput {
   std::size_t size() const { return end_ - begin_; }
   Bytes bytes() const { return {buffer_.get() + begin_, size()}; }
 
-  // Where in the file the window begins.
+  // Where in the file (unpacked, where it is compressed) the window begins.
   std::uint64_t offset() const { return offset_; }
   const std::string& name() const { return name_; }
 
   // Whether `path` names a regular file, and the one that is read here.
   bool is_reading(const std::string& path) const;
+
+  // Takes all bytes, those in the window too, for compressed ones: from here on the window is on
+  // what they unpack to. kSystem when the library fails.
+  Status decompress(Compression compression);
+
+  // Bytes read from the descriptor so far, for whoever shows progress.
+  std::uint64_t bytes_read() const { return bytes_read_; }
 
   // Drops the first `count` bytes of the window, count <= size().
   void consume(std::size_t count);
@@ -37,11 +45,14 @@ class SavefileInput {
   // Reads more behind the window with one read(), which on a pipe takes what is there. The buffer
   // grows only when the window has nearly filled it, so a record that lies about its length costs
   // no more memory than twice the bytes that are really there. False at the end of the file;
-  // kSystem when read() fails, which a signal can also make it do.
+  // kSystem when read() fails, which a signal can also make it do; kInvalidFile when compressed
+  // data are damaged or break off.
   Result<bool> fill();
 
  private:
   void make_room();
+  Result<std::size_t> read_some(std::uint8_t* to, std::size_t room);
+  Result<std::size_t> unpack_some(std::uint8_t* to, std::size_t room);
 
   Fd fd_;
   std::string name_;
@@ -50,6 +61,14 @@ class SavefileInput {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::uint64_t offset_ = 0;
+  std::uint64_t bytes_read_ = 0;
+
+  // Of a compressed file: its bytes as they are in it, those from packed_begin_ on still packed.
+  Compression compression_ = Compression::kNone;
+  std::unique_ptr<Decompressor> decompressor_;
+  std::unique_ptr<std::uint8_t[]> packed_;
+  std::size_t packed_begin_ = 0;
+  std::size_t packed_end_ = 0;
 };
 
 }  // namespace weir::cbpf

@@ -63,6 +63,7 @@ Status PcapReader::open() {
   const std::uint8_t* p = scan_.input.data();
   const std::uint32_t magic = load_file32(p, false);
   swapped_ = magic != 0xa1b2c3d4 && magic != 0xa1b23c4d;
+  scan_.header.swapped = swapped_;
   scan_.header.nanoseconds = load_file32(p, swapped_) == 0xa1b23c4d;
   if (auto status = read_version(load_file16(p + 4, swapped_), load_file16(p + 6, swapped_));
       !status) {

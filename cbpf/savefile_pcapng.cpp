@@ -256,6 +256,7 @@ Result<bool> PcapngReader::take_interface(const Block& block) {
   }
   max_block_ = std::max(max_block_, max_captured_length(interface.link_type) + kMaxOptions);
   if (!scan_.header.link_type) {
+    scan_.header.swapped = swapped_;
     scan_.header.link_type = scan_.link_type = interface.link_type;
     scan_.header.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
   }

@@ -66,9 +66,11 @@ class SavefileSource {
 
   const SavefileHeader& header() const { return scan_.header; }
   const std::vector<SavefileInterface>& interfaces() const { return scan_.interfaces; }
+  std::uint64_t bytes_read() const { return scan_.input.bytes_read(); }
   bool is_reading(const std::string& path) const { return scan_.input.is_reading(path); }
 
  private:
+  Status read_magic();
   Status choose_format();
   void begin_batch();
 

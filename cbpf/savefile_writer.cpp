@@ -74,6 +74,14 @@ Result<SavefileWriter> SavefileWriter::create(const std::string& path,
 Result<SavefileWriter> SavefileWriter::to_fd(Fd fd, std::string name,
                                              const SavefileWriterOptions& options) {
   SavefileWriter writer(std::move(fd), std::move(name), options);
+  if (options.compression != Compression::kNone) {
+    writer.compressor_ = make_compressor(options.compression);
+    if (writer.compressor_ == nullptr) {
+      return fail(ErrorCode::kSystem,
+                  fmt::format("no memory to pack {}", compression_name(options.compression)),
+                  {.file = writer.name_});
+    }
+  }
   writer.write_header();
   return writer;
 }
@@ -86,7 +94,7 @@ SavefileWriter::SavefileWriter(Fd fd, std::string name, const SavefileWriterOpti
 
 SavefileWriter::~SavefileWriter() {
   if (fd_.valid()) {
-    write_out({});
+    finish();
   }
 }
 
@@ -263,6 +271,7 @@ void SavefileWriter::put(const void* data, std::size_t size) {
   if (size == 0) {
     return;
   }
+  bytes_ += size;
   if (size > kCapacity - filled_) {
     if (size >= kCapacity / 2) {
       write_out({static_cast<const std::uint8_t*>(data), size});
@@ -275,9 +284,31 @@ void SavefileWriter::put(const void* data, std::size_t size) {
 }
 
 void SavefileWriter::write_out(Bytes more) {
+  const Bytes gathered(buffer_.get(), std::exchange(filled_, 0));
+  if (compressor_ == nullptr) {
+    write_parts(gathered, more);
+    return;
+  }
+  if (auto added = compressor_->add(gathered, packed_); !added) {
+    write_packed(added);
+    return;
+  }
+  write_packed(compressor_->add(more, packed_));
+}
+
+// Writes what the compressor has given out, and remembers it when it has failed.
+void SavefileWriter::write_packed(Status status) {
+  write_parts(packed_, {});
+  packed_.clear();
+  if (!status && !error_) {
+    error_ = Error{status.error().code, status.error().message, {.file = name_}, {}};
+  }
+}
+
+void SavefileWriter::write_parts(Bytes first, Bytes second) {
   std::array<iovec, 2> parts = {
-      iovec{.iov_base = buffer_.get(), .iov_len = std::exchange(filled_, 0)},
-      iovec{.iov_base = const_cast<std::uint8_t*>(more.data()), .iov_len = more.size()}};
+      iovec{.iov_base = const_cast<std::uint8_t*>(first.data()), .iov_len = first.size()},
+      iovec{.iov_base = const_cast<std::uint8_t*>(second.data()), .iov_len = second.size()}};
   while (!error_ && parts[0].iov_len + parts[1].iov_len > 0) {
     const ssize_t count = ::writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
     if (count < 0) {
@@ -312,11 +343,22 @@ Status SavefileWriter::status() const {
 
 Status SavefileWriter::flush() {
   write_out({});
+  if (compressor_ != nullptr) {
+    write_packed(compressor_->flush(packed_));
+  }
   return status();
 }
 
-Status SavefileWriter::close() {
+void SavefileWriter::finish() {
   write_out({});
+  if (compressor_ != nullptr) {
+    write_packed(compressor_->finish(packed_));
+    compressor_.reset();
+  }
+}
+
+Status SavefileWriter::close() {
+  finish();
   if (fd_.valid() && ::close(fd_.release()) != 0 && errno != EINTR && !error_) {
     error_ = Error{.code = ErrorCode::kSystem,
                    .message = fmt::format("cannot write: {}", std::strerror(errno)),

@@ -12,6 +12,7 @@
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
 #include "cbpf/base/result.h"
+#include "cbpf/compression.h"
 #include "cbpf/packet.h"
 #include "cbpf/savefile.h"
 
@@ -26,6 +27,7 @@ struct SavefileWriterOptions {
   std::string interface_name;        // Of interface 0; pcapng only.
   // The blocks will be copied from a pcapng file with copy(), so none is written before them.
   bool copied_blocks = false;
+  Compression compression = Compression::kNone;
 };
 
 // The options for a file of this format that takes over what `header` says, as
@@ -73,6 +75,9 @@ class SavefileWriter {
   // writer that is destroyed without it writes what it has and tells nobody how that went.
   Status close();
 
+  // Bytes of the savefile so far, before compression and before they are written out.
+  std::uint64_t bytes() const { return bytes_; }
+
   // Packets written so far.
   std::uint64_t packets() const { return packets_; }
 
@@ -91,7 +96,10 @@ class SavefileWriter {
   void put(const void* data, std::size_t size);
   void put32(std::uint32_t value) { put(&value, sizeof value); }
   void put16(std::uint16_t value) { put(&value, sizeof value); }
+  void finish();
   void write_out(Bytes more);
+  void write_parts(Bytes first, Bytes second);
+  void write_packed(Status status);
   Status status() const;
 
   Fd fd_;
@@ -100,6 +108,9 @@ class SavefileWriter {
   std::unique_ptr<std::uint8_t[]> buffer_;
   std::size_t filled_ = 0;
   std::uint64_t packets_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::unique_ptr<Compressor> compressor_;  // Null where nothing is compressed.
+  std::vector<std::uint8_t> packed_;
   std::vector<SavefileInterface> interfaces_;
   std::optional<Error> error_;
 };

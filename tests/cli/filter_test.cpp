@@ -55,6 +55,19 @@ TEST(Filter, ReadsStdinAndWritesStdout) {
   EXPECT_EQ(answer.err, "2 of 3 packets match, 120 bytes\n");
 }
 
+TEST(Filter, ReadsAndWritesCompressedFiles) {
+  const TemporaryFolder folder;
+  const std::string whole = three_packets();
+  const std::string in = folder.file("in.pcap", whole);
+  for (const char* name : {"out.pcap.gz", "out.pcap.zst", "out.pcap.lz4"}) {
+    const std::string packed = folder.path(name);
+    ASSERT_EQ(weir({"filter", "-r", in, "-w", packed}).status, 0);
+    EXPECT_NE(read_file(packed).substr(0, 4), whole.substr(0, 4));
+    ASSERT_EQ(weir({"filter", "-r", packed, "-w", folder.path("back.pcap")}).status, 0);
+    EXPECT_EQ(read_file(folder.path("back.pcap")), whole) << name;
+  }
+}
+
 TEST(Filter, StopsAfterTheNthMatch) {
   const Answer answer = weir({"filter", "-r", "-", "--count", "-c", "1", "ip"}, three_packets());
   EXPECT_EQ(answer.out, "1 packet\n");

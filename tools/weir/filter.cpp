@@ -27,10 +27,11 @@ class FilterByLinkType {
   FilterByLinkType(const Options& options, engine::EngineId engine)
       : options_(options), engine_(engine) {}
 
-  Result<engine::Prepared*> get(int link_type) {
-    auto& prepared = prepared_[link_type];
+  Result<engine::Prepared*> get(int link_type, bool swapped) {
+    auto& prepared = prepared_[{link_type, swapped}];
     if (prepared == nullptr) {
-      const auto input = read_filter_input(options_, link_type);
+      const auto input = read_filter_input(
+          options_, {.link_type = link_type, .savefile = true, .swapped = swapped});
       if (!input) {
         return tl::make_unexpected(input.error());
       }
@@ -49,7 +50,7 @@ class FilterByLinkType {
  private:
   const Options& options_;
   engine::EngineId engine_;
-  std::map<int, std::unique_ptr<engine::Prepared>> prepared_;
+  std::map<std::pair<int, bool>, std::unique_ptr<engine::Prepared>> prepared_;
 };
 
 // Why the engine cannot be shown a packet, in one sentence.
@@ -105,7 +106,8 @@ class FilterRun {
   // Makes the filter before the output file, so that a wrong expression leaves none behind.
   Status begin(const cbpf::SavefileReader& reader) {
     const cbpf::SavefileHeader& header = reader.header();
-    const auto filter = filters_.get(header.link_type.value_or(cbpf::kLinkTypeEthernet));
+    swapped_ = header.swapped;
+    const auto filter = filters_.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), swapped_);
     if (!filter) {
       return tl::make_unexpected(filter.error());
     }
@@ -118,6 +120,7 @@ class FilterRun {
     }
     auto output = cbpf::options_like(header, header.format);
     output.copied_blocks = header.format == cbpf::SavefileFormat::kPcapng;
+    output.compression = cbpf::compression_of_name(options_.get("write"));
     auto writer = cbpf::SavefileWriter::create(options_.get("write"), output);
     if (!writer) {
       return tl::make_unexpected(writer.error());
@@ -128,7 +131,7 @@ class FilterRun {
 
   Status run_batch(const cbpf::Batch& batch, const std::string& file) {
     accept_lengths_.assign(batch.packets.size(), 0);
-    const auto filter = filters_.get(batch.link_type);
+    const auto filter = filters_.get(batch.link_type, swapped_);
     if (!filter) {
       return tl::make_unexpected(filter.error());
     }
@@ -164,6 +167,7 @@ class FilterRun {
   StopSignals stop_;
   std::unique_ptr<cbpf::SavefileWriter> writer_;
   std::vector<std::uint32_t> accept_lengths_;
+  bool swapped_ = false;  // The file that is read.
   Totals totals_;
 };
 
@@ -226,10 +230,11 @@ Command filter_command() {
       "filter",
       "a savefile through a filter",
       "-r FILE [-w FILE] [options] [--] EXPRESSION",
-      "Reads savefiles (pcap or pcapng), runs the filter on every packet, and writes the matching\n"
-      "ones to another, as `tcpdump -r FILE -w FILE EXPRESSION` does, byte for byte. A pcapng "
-      "file\n"
-      "keeps its other blocks. Without -w it says how many packets match.",
+      "Reads savefiles (pcap or pcapng, plain or packed by gzip, zstd or lz4), runs the filter on\n"
+      "every packet, and writes the matching ones to another, as\n"
+      "`tcpdump -r FILE -w FILE EXPRESSION` does, byte for byte. A name that ends in .gz, .zst or\n"
+      ".lz4 is written packed. A pcapng file keeps its other blocks. Without -w it says how many\n"
+      "packets match.",
       "  weir filter -r in.pcap -w out.pcap tcp port 80\n"
       "  weir filter -r in.pcapng --count udp port 53\n"
       "  tcpdump -w - | weir filter -r - -w - icmp > out.pcap",

@@ -86,7 +86,8 @@ Result<std::string> read_expression(const Options& options) {
   return text;
 }
 
-Result<cbpf::Program> read_program(const Options& options, FilterInput& input) {
+Result<cbpf::Program> read_program(const Options& options, const TrafficSource& source,
+                                   FilterInput& input) {
   const int other_forms = static_cast<int>(options.has("asm")) + options.has("bytecode");
   if (other_forms > 1 ||
       (other_forms == 1 && (!options.words().empty() || options.has("expression-file")))) {
@@ -109,8 +110,11 @@ Result<cbpf::Program> read_program(const Options& options, FilterInput& input) {
     return tl::make_unexpected(optimize.error());
   }
   input.text = std::move(*expression);
-  return cbpf::compile(
-      input.text, {.link_type = input.link_type, .snaplen = input.snaplen, .optimize = *optimize});
+  return cbpf::compile(input.text, {.link_type = input.link_type,
+                                    .snaplen = input.snaplen,
+                                    .optimize = *optimize,
+                                    .savefile = source.savefile,
+                                    .swapped = source.swapped});
 }
 
 }  // namespace
@@ -137,9 +141,9 @@ std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
   return options;
 }
 
-Result<FilterInput> read_filter_input(const Options& options, int link_type) {
+Result<FilterInput> read_filter_input(const Options& options, const TrafficSource& source) {
   FilterInput input;
-  input.link_type = link_type;
+  input.link_type = source.link_type;
   if (options.has("linktype")) {
     const auto named = cbpf::link_type_by_name(options.get("linktype"));
     if (!named) {
@@ -156,7 +160,7 @@ Result<FilterInput> read_filter_input(const Options& options, int link_type) {
   if (!dialect) {
     return tl::make_unexpected(dialect.error());
   }
-  auto program = read_program(options, input);
+  auto program = read_program(options, source, input);
   if (!program) {
     return tl::make_unexpected(program.error());
   }

@@ -25,9 +25,19 @@ struct FilterInput {
 // The options that say how the filter is given, and a command's own behind them.
 std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more);
 
-// Reads the filter the options name. `link_type` is that of the traffic where the command knows it
-// (a savefile, an interface); -y wins over it.
-Result<FilterInput> read_filter_input(const Options& options, int link_type = 1);
+// Where the packets of a filter come from, as far as the meaning of an expression hangs on it.
+struct TrafficSource {
+  int link_type = 1;
+  bool savefile = false;
+  bool swapped = false;  // A savefile that has not this machine's byte order.
+};
+
+// Reads the filter the options name. `source` is what the command knows of the traffic (a savefile,
+// an interface); -y wins over its link type.
+Result<FilterInput> read_filter_input(const Options& options, const TrafficSource& source);
+inline Result<FilterInput> read_filter_input(const Options& options, int link_type = 1) {
+  return read_filter_input(options, TrafficSource{.link_type = link_type});
+}
 
 // The whole of a text file, "-" being stdin.
 Result<std::string> read_text_file(const std::string& path);
