@@ -86,8 +86,10 @@ constexpr std::size_t store(ebpf::Width width, bool reg) {
 }
 }  // namespace handler
 
-inline constexpr std::size_t kFrameBytes = 512;
-inline constexpr std::size_t kFrames = 8;
+using ebpf::Fault;
+using ebpf::FaultKind;
+using ebpf::kFrameBytes;
+using ebpf::kFrames;
 
 // Everything a Machine keeps.
 struct Code {
@@ -98,15 +100,6 @@ struct Code {
   std::uint64_t budget = kDefaultBudget;
   std::size_t stack_bytes = 0;  // Of the first frame, from the top: what the program can touch.
   std::vector<ebpf::Instruction> instructions;  // By index, for messages.
-};
-
-enum class FaultKind : std::uint8_t { kNone, kOutside, kReadOnly, kUnaligned, kDepth, kBudget };
-
-struct Fault {
-  FaultKind kind = FaultKind::kNone;
-  std::uint32_t instruction = 0;
-  std::uint64_t address = 0;
-  std::size_t packet = 0;  // Of a batch.
 };
 
 // One run, or one batch of packets.

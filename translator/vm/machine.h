@@ -13,28 +13,18 @@
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
 #include "translator/ebpf/user_context.h"
+#include "translator/ebpf/user_run.h"
 
 namespace weir::vm {
 
-// Memory a program may touch. Nothing is owned.
-struct Region {
-  std::uint64_t address = 0;
-  std::uint64_t size = 0;  // In bytes.
-  bool writable = false;
-};
-
-Region readable(Bytes bytes);
-Region writable(std::span<std::uint8_t> bytes);
-
-// A function a program calls by number. It is given r1 to r5 and answers r0. A pointer among them
-// is the program's word, to be believed only after a check.
-using HelperFunction = std::uint64_t (*)(void* user, std::uint64_t r1, std::uint64_t r2,
-                                         std::uint64_t r3, std::uint64_t r4, std::uint64_t r5);
-struct Helper {
-  std::int32_t number = 0;
-  HelperFunction function = nullptr;
-  void* user = nullptr;  // Given back to the function.
-};
+using ebpf::Helper;
+using ebpf::HelperFunction;
+using ebpf::Input;
+using ebpf::kDefaultBudget;
+using ebpf::readable;
+using ebpf::Region;
+using ebpf::UserPacket;
+using ebpf::writable;
 
 struct LoadOptions {
   // How many slots jumps and returns may go back in one run before it is a fault; so a run executes
@@ -43,23 +33,6 @@ struct LoadOptions {
   std::uint64_t budget = 0;
   // Whether runs bring a packet for the legacy loads (section 5.5). They are refused otherwise.
   bool legacy_packet_access = false;
-};
-
-inline constexpr std::uint64_t kDefaultBudget = std::uint64_t{1} << 32;
-
-// What a run is given. The other registers but r10 start at 0, the stack is all 0.
-struct Input {
-  std::uint64_t r1 = 0;
-  std::uint64_t r2 = 0;
-  std::span<const Region> regions;  // What the program may touch beside its stack and its data.
-  Bytes packet;                     // For the legacy loads.
-};
-
-// A packet of a batch.
-struct UserPacket {
-  const std::uint8_t* data = nullptr;
-  std::uint32_t captured = 0;  // Bytes at `data`.
-  std::uint32_t length = 0;    // Wire length.
 };
 
 struct Code;

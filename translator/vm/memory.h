@@ -9,10 +9,7 @@
 
 namespace weir::vm {
 
-inline bool covers(const Region& region, std::uint64_t address, std::uint64_t bytes) {
-  const std::uint64_t into = address - region.address;  // Huge when it is before.
-  return into < region.size && region.size - into >= bytes;
-}
+using ebpf::covers;
 
 // Every region of a run. Invariant: [stack_bottom, stack_top) is all 0 or written by the program.
 struct Memory {
