@@ -87,7 +87,7 @@ TEST(VmKernel, RandomProgramsGiveTheSameInBoth) {
     const Fd fd = load_filter(program, log);
     ASSERT_TRUE(fd.valid()) << "WEIR_SEED=" << seed << " program " << i << "\n"
                             << disassemble(program.instructions) << log;
-    const Machine loaded = machine(program, {}, {.legacy_packet_access = true});
+    const BothMachines loaded = machine(program, {}, {.legacy_packet_access = true});
     for (int j = 0; j < 5; ++j) {
       std::vector<std::uint8_t> packet(j == 0 ? choices.below(24) : kRandomPacketBytes);
       for (std::uint8_t& byte : packet) {

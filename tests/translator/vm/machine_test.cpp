@@ -100,7 +100,7 @@ TEST(Machine, ChecksEveryLoadAndStore) {
           Store{.width = width, .dst = kR1, .offset = offset, .src = 1},
           Store{.width = width, .dst = kR1, .offset = offset, .src = kR2}};
       for (const Instruction& access : accesses) {
-        const Machine loaded = machine(program_of({access, Exit{}}));
+        const BothMachines loaded = machine(program_of({access, Exit{}}));
         const auto r0 = loaded.run({.r1 = region.address, .regions = std::span(&region, 1)});
         ASSERT_EQ(r0.has_value(), inside) << static_cast<int>(width) << " at " << offset;
         if (!inside) {
@@ -204,7 +204,7 @@ UserContext context_of(Bytes packet, std::uint32_t length) {
 }
 
 TEST(Machine, RunsUserProgramsOnPackets) {
-  const Machine loaded = machine(packet_program());
+  const BothMachines loaded = machine(packet_program());
   std::vector<std::uint8_t> packet(14);
   packet[12] = 8;
   EXPECT_EQ(loaded.run_packet(context_of(packet, 1000)).value_or(1), 1008U);
@@ -214,7 +214,7 @@ TEST(Machine, RunsUserProgramsOnPackets) {
 }
 
 TEST(Machine, RunsBatches) {
-  const Machine loaded = machine(packet_program());
+  const BothMachines loaded = machine(packet_program());
   std::vector<std::vector<std::uint8_t>> bytes;
   std::vector<UserPacket> packets;
   for (std::uint32_t i = 0; i < 50; ++i) {
@@ -234,7 +234,7 @@ TEST(Machine, RunsBatches) {
 
 // What one packet leaves in registers and on the stack is not seen by the next.
 TEST(Machine, PacketsOfABatchDoNotSeeEachOther) {
-  const Machine loaded = machine(program_of(
+  const BothMachines loaded = machine(program_of(
       {Load{.dst = kR0, .src = kR10, .offset = -8}, Alu{.op = AluOp::kAdd, .dst = kR0, .src = kR3},
        Store{.dst = kR10, .offset = -8, .src = 5}, move(kR3, 7), Exit{}}));
   const std::vector<UserPacket> packets(3);
@@ -244,7 +244,7 @@ TEST(Machine, PacketsOfABatchDoNotSeeEachOther) {
 }
 
 TEST(Machine, BatchesGiveTheAncillaryValuesOfTheCaller) {
-  const Machine loaded = machine(
+  const BothMachines loaded = machine(
       program_of({Load{.width = Width::kW, .dst = kR0, .src = kR1, .offset = 24 + 3 * 4}, Exit{}}));
   UserContext common;
   common.ancillary[3] = 77;
@@ -254,7 +254,7 @@ TEST(Machine, BatchesGiveTheAncillaryValuesOfTheCaller) {
 }
 
 TEST(Machine, FaultsOfABatchNameThePacket) {
-  const Machine loaded =
+  const BothMachines loaded =
       machine(program_of({Load{.dst = kR2, .src = kR1},
                           Load{.width = Width::kB, .dst = kR0, .src = kR2, .offset = 3}, Exit{}}));
   const std::array<std::uint8_t, 4> bytes = {1, 2, 3, 4};
@@ -270,10 +270,10 @@ TEST(Machine, FaultsOfABatchNameThePacket) {
 
 TEST(Machine, PacketsAndContextsAreReadOnly) {
   const std::array<std::uint8_t, 4> bytes{};
-  const Machine packet = machine(program_of(
+  const BothMachines packet = machine(program_of(
       {Load{.dst = kR2, .src = kR1}, Store{.width = Width::kB, .dst = kR2, .src = 1}, Exit{}}));
   EXPECT_FALSE(packet.run_packet(context_of(bytes, 4)).has_value());
-  const Machine context =
+  const BothMachines context =
       machine(program_of({Store{.width = Width::kB, .dst = kR1, .src = 1}, Exit{}}));
   EXPECT_FALSE(context.run_packet(context_of(bytes, 4)).has_value());
 }

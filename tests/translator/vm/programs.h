@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "translator/vm/machine.h"
+#include "tests/translator/vm/both_machines.h"
 
 namespace weir::vm {
 
@@ -24,9 +24,9 @@ inline ebpf::Alu move(ebpf::Reg dst, ebpf::Operand src) {
   return {.op = ebpf::AluOp::kMov, .is64 = true, .dst = dst, .src = src};
 }
 
-inline Machine machine(const ebpf::Program& program, std::span<const Helper> helpers = {},
-                       const LoadOptions& options = {}) {
-  Result<Machine> loaded = Machine::load(program, helpers, options);
+inline BothMachines machine(const ebpf::Program& program, std::span<const Helper> helpers = {},
+                            const LoadOptions& options = {}) {
+  Result<BothMachines> loaded = BothMachines::load(program, helpers, options);
   EXPECT_TRUE(loaded.has_value()) << to_string(loaded.error());
   return std::move(*loaded);
 }
@@ -45,7 +45,7 @@ inline std::uint64_t result(std::vector<ebpf::Instruction> instructions,
 // What a program's fault, or its refusal at load, says.
 inline std::string fault(const ebpf::Program& program, std::span<std::uint8_t> memory = {},
                          const LoadOptions& options = {}) {
-  const Result<Machine> loaded = Machine::load(program, {}, options);
+  const Result<BothMachines> loaded = BothMachines::load(program, {}, options);
   if (!loaded) {
     return "load: " + to_string(loaded.error());
   }

@@ -1,0 +1,183 @@
+#include "translator/jit/jit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "translator/jit/code_memory.h"
+#include "translator/jit/compile.h"
+#include "translator/jit/runtime.h"
+
+namespace weir::jit {
+
+struct NativeCode {
+  CodeMemory memory;
+  bool batch = false;
+  RunsOn runs_on = RunsOn::kMemory;
+  std::size_t checked_accesses = 0;
+  std::uint32_t frame_bytes = 0;
+  std::uint64_t budget = 0;
+  std::vector<std::vector<std::uint8_t>> data;  // Of each map.
+  std::vector<ebpf::Region> regions;            // The same as regions.
+  std::vector<ebpf::Instruction> instructions;  // By index, for messages.
+};
+
+namespace {
+
+constexpr std::size_t kPrefetchAhead = 16;  // Packets.
+
+std::uint64_t address_of(const void* p) { return reinterpret_cast<std::uint64_t>(p); }
+
+// False when the run ended with a fault, which the state tells.
+bool run_checked(const NativeCode& code, RunState& state) {
+  state.budget = code.budget;
+  state.frames_left = ebpf::kFrames - 1;
+  state.frame_bytes = code.frame_bytes;
+  state.fault_kind = 0;
+  state.data = code.regions;
+  std::bit_cast<CheckedEntry>(code.memory.address())(&state);
+  return state.fault_kind == 0;
+}
+
+tl::unexpected<Error> failure(const NativeCode& code, const RunState& state,
+                              std::string detail = {}) {
+  const ebpf::Fault fault{.kind = static_cast<ebpf::FaultKind>(state.fault_kind),
+                          .instruction = state.fault_instruction,
+                          .address = state.fault_address};
+  return fail(ErrorCode::kInvalidProgram,
+              ebpf::fault_text(code.instructions[fault.instruction], fault),
+              {.instruction = fault.instruction}, std::move(detail));
+}
+
+tl::unexpected<Error> wrong_use(const char* compiled_for) {
+  return fail(ErrorCode::kUsage, fmt::format("the program is compiled to run on {}", compiled_for));
+}
+
+void run_batch(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
+               std::uint32_t* verdicts, const ebpf::UserContext& common) {
+  const auto entry = std::bit_cast<BatchEntry>(code.memory.address());
+  const ebpf::UserPacket* const begin = packets.data();
+  const ebpf::UserPacket* const end = begin + packets.size();
+  // The last packets have none behind them to prefetch.
+  const std::size_t first = packets.size() > kPrefetchAhead ? packets.size() - kPrefetchAhead : 0;
+  if (first != 0) {
+    entry(begin, begin + first, verdicts, &common, kPrefetchAhead * sizeof(ebpf::UserPacket));
+  }
+  entry(begin + first, end, verdicts + first, &common, 0);
+}
+
+}  // namespace
+
+NativeProgram::NativeProgram(std::unique_ptr<NativeCode> code) : code_(std::move(code)) {}
+NativeProgram::NativeProgram(NativeProgram&&) noexcept = default;
+NativeProgram& NativeProgram::operator=(NativeProgram&&) noexcept = default;
+NativeProgram::~NativeProgram() = default;
+
+Result<NativeProgram> NativeProgram::compile(const ebpf::Program& program,
+                                             std::span<const ebpf::Helper> helpers,
+                                             const CompileOptions& options) {
+  std::vector<std::vector<std::uint8_t>> data;
+  std::vector<ebpf::Region> regions;
+  data.reserve(program.maps.size());
+  for (const ebpf::Map& map : program.maps) {
+    regions.push_back(ebpf::readable(data.emplace_back(map.data)));
+  }
+  auto compiled =
+      jit::compile({.program = program, .helpers = helpers, .options = options, .data = regions});
+  if (!compiled) {
+    return tl::make_unexpected(std::move(compiled.error()));
+  }
+  auto memory = CodeMemory::make(compiled->bytes, options.pool);
+  if (!memory) {
+    return tl::make_unexpected(std::move(memory.error()));
+  }
+  return NativeProgram(std::make_unique<NativeCode>(
+      NativeCode{.memory = std::move(*memory),
+                 .batch = compiled->batch,
+                 .runs_on = options.runs_on,
+                 .checked_accesses = compiled->checked_accesses,
+                 .frame_bytes = compiled->frame_bytes,
+                 .budget = options.budget != 0 ? options.budget : ebpf::kDefaultBudget,
+                 .data = std::move(data),
+                 .regions = std::move(regions),
+                 .instructions = program.instructions}));
+}
+
+Result<std::uint64_t> NativeProgram::run(const ebpf::Input& input) const {
+  if (code_->runs_on != RunsOn::kMemory) {
+    return wrong_use("packets");
+  }
+  RunState state{.r1 = input.r1, .r2 = input.r2, .given = input.regions, .packet = input.packet};
+  if (!input.regions.empty()) {
+    state.main = input.regions.front();
+    state.given = input.regions.subspan(1);
+  }
+  if (!run_checked(*code_, state)) {
+    return failure(*code_, state);
+  }
+  return state.r0;
+}
+
+Result<std::uint64_t> NativeProgram::run_memory(std::span<std::uint8_t> memory) const {
+  const ebpf::Region region = ebpf::writable(memory);
+  return run({.r1 = memory.empty() ? 0 : region.address,
+              .r2 = region.size,
+              .regions = std::span(&region, 1)});
+}
+
+Result<std::uint32_t> NativeProgram::run_packet(const ebpf::UserContext& context) const {
+  const ebpf::UserPacket packet{
+      .data = reinterpret_cast<const std::uint8_t*>(context.data),
+      .captured = static_cast<std::uint32_t>(context.data_end - context.data),
+      .length = context.length};
+  std::uint32_t verdict = 0;
+  if (auto ran = run_packets(std::span(&packet, 1), std::span(&verdict, 1), context); !ran) {
+    ran.error().detail.clear();
+    return tl::make_unexpected(std::move(ran.error()));
+  }
+  return verdict;
+}
+
+Status NativeProgram::run_packets(std::span<const ebpf::UserPacket> packets,
+                                  std::span<std::uint32_t> verdicts,
+                                  const ebpf::UserContext& common) const {
+  if (code_->runs_on != RunsOn::kPackets) {
+    return wrong_use("memory");
+  }
+  if (verdicts.size() < packets.size()) {
+    return fail(ErrorCode::kUsage, fmt::format("{} packets and {} places for their verdicts",
+                                               packets.size(), verdicts.size()));
+  }
+  if (packets.empty()) {
+    return {};
+  }
+  if (code_->batch) {
+    run_batch(*code_, packets, verdicts.data(), common);
+    return {};
+  }
+  ebpf::UserContext context = common;
+  const ebpf::Region own = {.address = address_of(&context), .size = sizeof(context)};
+  RunState state{.r1 = own.address, .given = std::span(&own, 1)};
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    context.data = address_of(packets[i].data);
+    context.data_end = context.data + packets[i].captured;
+    context.length = packets[i].length;
+    state.main = {.address = context.data, .size = packets[i].captured};
+    if (!run_checked(*code_, state)) {
+      return failure(*code_, state, fmt::format("packet {}", i));
+    }
+    verdicts[i] = static_cast<std::uint32_t>(state.r0);
+  }
+  return {};
+}
+
+Bytes NativeProgram::code() const {
+  return {static_cast<const std::uint8_t*>(code_->memory.address()), code_->memory.code_bytes()};
+}
+
+std::size_t NativeProgram::checked_accesses() const { return code_->checked_accesses; }
+
+}  // namespace weir::jit
