@@ -29,7 +29,8 @@ std::string three_packets() {
 TEST(Filter, CountsInEveryEngineAlike) {
   const TemporaryFolder folder;
   const std::string in = folder.file("in.pcap", three_packets());
-  for (const char* engine : {"classic-interpreter", "libpcap", "extended-interpreter"}) {
+  for (const char* engine :
+       {"classic-interpreter", "libpcap", "extended-interpreter", "extended-jit"}) {
     const Answer answer = weir({"filter", "-r", in, "--engine", engine, "-j", "ip"});
     ASSERT_EQ(answer.status, 0) << answer.err;
     EXPECT_EQ(json::parse(answer.out),

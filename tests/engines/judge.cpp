@@ -22,7 +22,7 @@ namespace {
 using engine::EngineId;
 
 constexpr std::array kUserEngines = {EngineId::kClassicInterpreter, EngineId::kLibpcap,
-                                     EngineId::kExtendedInterpreter};
+                                     EngineId::kExtendedInterpreter, EngineId::kExtendedJit};
 constexpr std::array kKernelEngines = {EngineId::kKernelClassic, EngineId::kKernelSocket,
                                        EngineId::kKernelTc, EngineId::kKernelXdp};
 

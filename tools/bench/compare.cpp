@@ -37,6 +37,7 @@ Method method_of(EngineId id) {
     case EngineId::kClassicInterpreter:
     case EngineId::kLibpcap:
     case EngineId::kExtendedInterpreter:
+    case EngineId::kExtendedJit:
       break;
   }
   return Method::kLoop;

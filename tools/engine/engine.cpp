@@ -19,6 +19,8 @@ constexpr std::array kEngines = {
                "libpcap's bpf_filter(), the peer"},
     EngineInfo{EngineId::kExtendedInterpreter, "extended-interpreter", 2014, false, true,
                Dialect::kLibpcap, false, "weir's interpreter of extended programs"},
+    EngineInfo{EngineId::kExtendedJit, "extended-jit", 2014, false, true, Dialect::kLibpcap, false,
+               "weir's native code of extended programs"},
     EngineInfo{EngineId::kKernelClassic, "kernel-classic", 1993, true, true, Dialect::kLinux, true,
                "the classic program on a socket (SO_ATTACH_FILTER)"},
     EngineInfo{EngineId::kKernelSocket, "kernel-socket", 2014, true, true, Dialect::kLibpcap, false,
@@ -81,6 +83,8 @@ Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter) {
       return prepare_libpcap(filter);
     case EngineId::kExtendedInterpreter:
       return prepare_extended_interpreter(filter);
+    case EngineId::kExtendedJit:
+      return prepare_extended_jit(filter);
     case EngineId::kKernelClassic:
       return prepare_kernel_classic(filter);
     case EngineId::kKernelSocket:

@@ -20,6 +20,7 @@ enum class EngineId : std::uint8_t {
   kClassicInterpreter,
   kLibpcap,
   kExtendedInterpreter,
+  kExtendedJit,
   kKernelClassic,
   kKernelSocket,
   kKernelTc,

@@ -12,6 +12,7 @@ using PreparedResult = Result<std::unique_ptr<Prepared>>;
 PreparedResult prepare_classic_interpreter(const Filter& filter);
 PreparedResult prepare_libpcap(const Filter& filter);
 PreparedResult prepare_extended_interpreter(const Filter& filter);
+PreparedResult prepare_extended_jit(const Filter& filter);
 PreparedResult prepare_kernel_classic(const Filter& filter);
 PreparedResult prepare_kernel_extended(EngineId id, const Filter& filter);
 

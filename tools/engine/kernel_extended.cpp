@@ -24,6 +24,7 @@ Hook hook_of(EngineId id) {
     case EngineId::kClassicInterpreter:
     case EngineId::kLibpcap:
     case EngineId::kExtendedInterpreter:
+    case EngineId::kExtendedJit:
     case EngineId::kKernelClassic:
       break;
   }
