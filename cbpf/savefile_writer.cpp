@@ -211,18 +211,19 @@ bool SavefileWriter::same_layout(const Batch& batch) const {
 }
 
 Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> accept_lengths) {
+  if (options_.format == SavefileFormat::kPcap && !batch.packets.empty() &&
+      batch.link_type != options_.link_type) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("packets of link type {} do not go into a file of link type {}",
+                            batch.link_type, options_.link_type),
+                {.file = name_});
+  }
   if (same_layout(batch)) {
     copy_runs(batch, accept_lengths);
     return status();
   }
   if (options_.copied_blocks) {
     return fail(ErrorCode::kUnsupported, "pcap records do not go into a copy of pcapng blocks",
-                {.file = name_});
-  }
-  if (!batch.packets.empty() && batch.link_type != options_.link_type) {
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("packets of link type {} do not go into a file of link type {}",
-                            batch.link_type, options_.link_type),
                 {.file = name_});
   }
   for (std::size_t i = 0; i < batch.packets.size(); ++i) {

@@ -1,6 +1,10 @@
 // weir filter: a savefile through a filter.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,6 +13,9 @@
 #include "cbpf/savefile.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/engine/engine.h"
+#include "tools/filter/inputs.h"
+#include "tools/filter/output.h"
+#include "tools/filter/progress.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/stop.h"
 
@@ -68,8 +75,17 @@ Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::Engi
 
 class FilterRun {
  public:
-  FilterRun(const Options& options, engine::EngineId engine, std::uint64_t most)
-      : options_(options), engine_(engine), most_(most), filters_(options, engine) {}
+  FilterRun(const Options& options, engine::EngineId engine, std::uint64_t most,
+            const filter::Rotation& rotation, std::uint64_t input_bytes)
+      : options_(options),
+        engine_(engine),
+        most_(most),
+        rotation_(rotation),
+        filters_(options, engine),
+        progress_(::isatty(STDERR_FILENO) != 0 ? stderr : nullptr, input_bytes, [] {
+          const auto now = std::chrono::steady_clock::now().time_since_epoch();
+          return std::chrono::duration<double>(now).count();
+        }) {}
 
   // Reads the file and writes what matches. On an error what was read before it has been written.
   Status run(const std::string& file) {
@@ -80,7 +96,7 @@ class FilterRun {
     if (auto begun = begin(*reader); !begun) {
       return begun;
     }
-    while (!stop_.requested() && totals_.matched < most_) {
+    while (!finished()) {
       const auto batch = reader->next_batch();
       if (!batch) {
         if (stop_.requested()) {
@@ -94,13 +110,25 @@ class FilterRun {
       if (auto done = run_batch(*batch, file); !done) {
         return done;
       }
+      progress_.update(bytes_before_ + reader->bytes_read(), totals_.packets);
     }
+    bytes_before_ += reader->bytes_read();
     return {};
   }
 
-  Status close() { return writer_ ? writer_->close() : Status{}; }
+  // Whether what is left of the input is of no interest.
+  bool finished() const {
+    return stop_.requested() || totals_.matched == most_ || (writer_ && writer_->full());
+  }
+
+  Status close() {
+    progress_.clear();
+    return writer_ ? writer_->close() : Status{};
+  }
   bool stopped() const { return stop_.requested(); }
   const Totals& totals() const { return totals_; }
+  // More than one file will be read.
+  void expect_several() { several_ = true; }
 
  private:
   // Makes the filter before the output file, so that a wrong expression leaves none behind.
@@ -118,14 +146,19 @@ class FilterRun {
       return fail(ErrorCode::kUsage, "the file that is read cannot be written at the same time",
                   {.file = options_.get("write")});
     }
-    auto output = cbpf::options_like(header, header.format);
-    output.copied_blocks = header.format == cbpf::SavefileFormat::kPcapng;
-    output.compression = cbpf::compression_of_name(options_.get("write"));
-    auto writer = cbpf::SavefileWriter::create(options_.get("write"), output);
+    // Files that rotate are pcap, as all of tcpdump's are.
+    const auto format = rotation_.any() ? cbpf::SavefileFormat::kPcap : header.format;
+    auto output = cbpf::options_like(header, format);
+    if (several_) {
+      // The packets of the files to come may be longer than the first file's.
+      output.snaplen = std::max(output.snaplen, cbpf::kDefaultSnaplen);
+    }
+    auto writer = filter::Output::create(options_.get("write"), output, rotation_,
+                                         [] { return std::time(nullptr); });
     if (!writer) {
       return tl::make_unexpected(writer.error());
     }
-    writer_ = std::make_unique<cbpf::SavefileWriter>(std::move(*writer));
+    writer_ = std::make_unique<filter::Output>(std::move(*writer));
     return {};
   }
 
@@ -145,7 +178,11 @@ class FilterRun {
       return ran;
     }
     count(batch);
-    return writer_ ? writer_->copy(batch, accept_lengths_) : Status{};
+    if (!writer_) {
+      return {};
+    }
+    auto copied = writer_->copy(batch, accept_lengths_);
+    return copied && options_.has("packet-buffered") ? writer_->flush() : copied;
   }
 
   void count(const cbpf::Batch& batch) {
@@ -163,10 +200,14 @@ class FilterRun {
   const Options& options_;
   engine::EngineId engine_;
   std::uint64_t most_;
+  filter::Rotation rotation_;
   FilterByLinkType filters_;
+  filter::Progress progress_;
+  std::uint64_t bytes_before_ = 0;  // Of the files that have been read.
   StopSignals stop_;
-  std::unique_ptr<cbpf::SavefileWriter> writer_;
+  std::unique_ptr<filter::Output> writer_;
   std::vector<std::uint32_t> accept_lengths_;
+  bool several_ = false;
   bool swapped_ = false;  // The file that is read.
   Totals totals_;
 };
@@ -187,6 +228,39 @@ void print_totals(const Options& options, engine::EngineId engine, const Totals&
   }
 }
 
+// -C, -G and -W as tcpdump takes them: -C counts millions of bytes.
+Result<filter::Rotation> read_rotation(const Options& options) {
+  const auto millions = options.number("file-size", 0, 1, 1'000'000'000);
+  const auto seconds = options.number("rotate-seconds", 0, 1, 0x7fffffff);
+  const auto files = options.number("file-count", 0, 1, 0x7fffffff);
+  for (const auto* number : {&millions, &seconds, &files}) {
+    if (!*number) {
+      return tl::make_unexpected(number->error());
+    }
+  }
+  const filter::Rotation rotation = {.max_bytes = *millions * 1'000'000,
+                                     .seconds = static_cast<std::uint32_t>(*seconds),
+                                     .max_files = static_cast<std::uint32_t>(*files)};
+  if (rotation.any() && (!options.has("write") || options.get("write") == "-")) {
+    return fail(ErrorCode::kUsage, "-C and -G need a file that -w names");
+  }
+  return rotation;
+}
+
+// What there is to read; 0 where one of the inputs does not tell.
+std::uint64_t total_size(const std::vector<std::string>& files) {
+  std::uint64_t total = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) {
+      return 0;
+    }
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    total += error ? 0 : size;
+  }
+  return total;
+}
+
 Status run(const Options& options) {
   const auto engine = engine::engine_by_name(options.get("engine", "classic-interpreter"));
   if (!engine) {
@@ -199,11 +273,22 @@ Status run(const Options& options) {
   if (!options.has("read")) {
     return fail(ErrorCode::kUsage, "no savefile is given; -r FILE names one, -r - is stdin");
   }
-  FilterRun filter_run(options, *engine, *most);
+  const auto rotation = read_rotation(options);
+  if (!rotation) {
+    return tl::make_unexpected(rotation.error());
+  }
+  const auto files = filter::expand_inputs(options.all("read"));
+  if (!files) {
+    return tl::make_unexpected(files.error());
+  }
+  FilterRun filter_run(options, *engine, *most, *rotation, total_size(*files));
+  if (files->size() > 1) {
+    filter_run.expect_several();
+  }
   Status status;
-  for (const std::string& file : options.all("read")) {
+  for (const std::string& file : *files) {
     status = filter_run.run(file);
-    if (!status || filter_run.stopped()) {
+    if (!status || filter_run.finished()) {
       break;
     }
   }
@@ -239,9 +324,16 @@ Command filter_command() {
       "  weir filter -r in.pcapng --count udp port 53\n"
       "  tcpdump -w - | weir filter -r - -w - icmp > out.pcap",
       filter_input_options({
-          {"read", 'r', OptionKind::kList, "FILE", "the savefile to read, '-' is stdin"},
+          {"read", 'r', OptionKind::kList, "FILE",
+           "a savefile, a folder or a pattern to read, '-' is stdin"},
           {"write", 'w', OptionKind::kValue, "FILE", "write what matches there, '-' is stdout"},
           {"packets", 'c', OptionKind::kValue, "N", "stop after N matching packets"},
+          {"file-size", 'C', OptionKind::kValue, "N", "begin a file after N million bytes"},
+          {"rotate-seconds", 'G', OptionKind::kValue, "SECONDS",
+           "begin a file every so often; -w goes through strftime"},
+          {"file-count", 'W', OptionKind::kValue, "N",
+           "with -C begin again after N files, with -G stop"},
+          {"packet-buffered", 'U', OptionKind::kFlag, "", "write each packet as it comes"},
           {"count", 0, OptionKind::kFlag, "", "print only how many packets match"},
           {"engine", 0, OptionKind::kValue, "NAME", "which engine runs the filter"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
