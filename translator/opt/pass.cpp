@@ -12,15 +12,23 @@
 namespace weir::opt {
 namespace {
 
-constexpr std::array<Pass, 6> kPasses = {{
+constexpr std::array<Pass, 8> kPasses = {{
     {"fold_constants", "compute what constants decide, branches included", fold_constants},
     {"value_numbering", "share values that compute the same, in their simplest form",
      value_numbering},
     {"jump_threading", "lead edges past branches that are decided on them", jump_threading},
     {"facts", "fold branches that earlier ones, ranges and known bits decide", facts},
     {"merge_needs", "ask once for the bytes that every accepting way asks for", merge_needs},
+    {"merge_blocks", "join straight lines and blocks that do the same", merge_blocks},
+    {"sink", "move values down to the only side that uses them", sink},
     {"dead_code", "drop blocks, values and parameters that nothing depends on", dead_code},
 }};
+
+// Threading finds more once needs are merged, merging once edges are led elsewhere, and both leave
+// values to be shared.
+constexpr std::array<std::string_view, 11> kPipeline = {
+    "fold_constants", "value_numbering", "merge_needs", "jump_threading", "facts",    "merge_needs",
+    "merge_blocks",   "value_numbering", "sink",        "merge_blocks",   "dead_code"};
 
 const Pass* find_pass(std::string_view name) {
   for (const Pass& pass : kPasses) {
@@ -34,7 +42,9 @@ const Pass* find_pass(std::string_view name) {
 Result<std::vector<Pass>> select(const std::vector<std::string>& names) {
   std::vector<Pass> passes;
   if (names.empty()) {
-    passes.assign(kPasses.begin(), kPasses.end());
+    for (const std::string_view name : kPipeline) {
+      passes.push_back(*find_pass(name));
+    }
     return passes;
   }
   if (names.size() == 1 && names[0] == "none") {
@@ -67,6 +77,8 @@ Status check_after(const ir::Function& function, std::string_view where) {
 }  // namespace
 
 std::span<const Pass> all_passes() { return kPasses; }
+
+std::span<const std::string_view> default_pipeline() { return kPipeline; }
 
 Result<std::vector<PassReport>> run_passes(ir::Function& function, const PassOptions& options) {
   const auto passes = select(options.passes);

@@ -21,8 +21,11 @@ struct Pass {
   void (*run)(ir::Function&);
 };
 
-// Every pass, in the order of the default pipeline.
+// Every pass, once.
 std::span<const Pass> all_passes();
+
+// The names of the passes that run by default, in order; some run more than once.
+std::span<const std::string_view> default_pipeline();
 
 struct PassReport {
   std::string_view name;

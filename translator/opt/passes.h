@@ -23,6 +23,12 @@ void jump_threading(ir::Function& function);
 // for; drops needs and guards that are covered, and what cannot accept.
 void merge_needs(ir::Function& function);
 
+// Joins straight lines, passes blocks that only jump, and makes one of blocks that do the same.
+void merge_blocks(ir::Function& function);
+
+// Moves values down into the one block below that they are needed in.
+void sink(ir::Function& function);
+
 // Shares values that compute the same with the first one on the way, simplifies them and the
 // compares made of them, and drops what nothing uses.
 void value_numbering(ir::Function& function);
