@@ -24,11 +24,11 @@ constexpr std::array<Pass, 8> kPasses = {{
     {"dead_code", "drop blocks, values and parameters that nothing depends on", dead_code},
 }};
 
-// Threading finds more once needs are merged, merging once edges are led elsewhere, and both leave
-// values to be shared.
-constexpr std::array<std::string_view, 11> kPipeline = {
-    "fold_constants", "value_numbering", "merge_needs", "jump_threading", "facts",    "merge_needs",
-    "merge_blocks",   "value_numbering", "sink",        "merge_blocks",   "dead_code"};
+// Edges are led elsewhere before needs are merged: a need that was made larger can fail where the
+// small one could not, and then stands in the way. Merging blocks leaves values to be shared.
+constexpr std::array<std::string_view, 10> kPipeline = {
+    "fold_constants", "value_numbering", "jump_threading", "facts",        "merge_needs",
+    "merge_blocks",   "value_numbering", "sink",           "merge_blocks", "dead_code"};
 
 const Pass* find_pass(std::string_view name) {
   for (const Pass& pass : kPasses) {
