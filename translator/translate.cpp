@@ -18,7 +18,11 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options) {
   lower::Target target = lower::target(options.target);
-  target.skb_layout = options.skb_layout;
+  // An unrolled loop read in place has an offset with other bounds on every way through it, and the
+  // verifier follows them all; LD_IND keeps no bounds.
+  if (!program.has_loop()) {
+    target.skb_layout = options.skb_layout;
+  }
   auto function = build_function(program, options.link_type, target);
   if (!function) {
     return tl::make_unexpected(function.error());

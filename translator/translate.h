@@ -17,7 +17,7 @@ struct TranslateOptions {
   lower::TargetId target = lower::TargetId::kUser;
   std::optional<lower::Rule> rule;
   // For the target `socket`: read packets in place on the kernel that this was asked of
-  // (xdp::find_skb_layout); the program runs nowhere else.
+  // (xdp::find_skb_layout); the program runs nowhere else. A program with a loop is not read so.
   std::optional<ebpf::SkbLayout> skb_layout;
   opt::PassOptions passes;
 };

@@ -31,6 +31,7 @@ class Machine {
     }
     outcome.accept_length = result_;
     outcome.loop_bound = loop_bound_;
+    outcome.link_region = link_region_;
     return outcome;
   }
 
@@ -102,6 +103,7 @@ class Machine {
         offset = offset - 0xfff00000 + packet_.network_offset;
       } else {
         offset = offset - 0xffe00000;
+        link_region_ = true;
       }
     }
     std::uint32_t value = 0;
@@ -214,6 +216,7 @@ class Machine {
   std::map<std::uint64_t, std::uint32_t> turns_;  // Backward jumps taken, by target.
   bool returned_ = false;
   bool loop_bound_ = false;
+  bool link_region_ = false;
   std::uint32_t result_ = 0;
 };
 

@@ -17,6 +17,9 @@ struct Outcome {
   // Whether the filter ended because a loop wanted more than kMaxBackwardJumps turns. libpcap's
   // bpf_filter has no such bound.
   bool loop_bound = false;
+  // Whether a load at kLinkOffset was tried; where there is no link layer it ends the filter with
+  // 0.
+  bool link_region = false;
   // How many instructions were executed.
   std::uint64_t steps = 0;
 };

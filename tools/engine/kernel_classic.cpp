@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -97,14 +98,14 @@ class KernelClassic : public Prepared {
 };
 
 bool reads_link_layer(const cbpf::Program& program) {
-  for (const cbpf::Instruction& instruction : program.instructions) {
-    if (cbpf::class_of(instruction.code) == cbpf::kLd &&
-        cbpf::mode_of(instruction.code) == cbpf::kAbs && instruction.k >= cbpf::kLinkOffset &&
-        !cbpf::extension_at(instruction.k)) {
-      return true;
-    }
-  }
-  return false;
+  return std::any_of(program.instructions.begin(), program.instructions.end(),
+                     [](const cbpf::Instruction& instruction) {
+                       const cbpf::Code of_class = cbpf::class_of(instruction.code);
+                       const cbpf::Code mode = cbpf::mode_of(instruction.code);
+                       const bool absolute = (of_class == cbpf::kLd && mode == cbpf::kAbs) ||
+                                             (of_class == cbpf::kLdx && mode == cbpf::kMsh);
+                       return absolute && instruction.k >= cbpf::kLinkOffset;
+                     });
 }
 
 }  // namespace
