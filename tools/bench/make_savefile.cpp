@@ -20,8 +20,7 @@ namespace weir::bench {
 namespace {
 
 constexpr std::uint64_t kChunk = 100'000;  // Packets in memory at a time.
-constexpr std::uint32_t kSnaplen = 262144;
-constexpr std::uint64_t kGap = 1'000;  // Nanoseconds between two packets.
+constexpr std::uint64_t kGap = 1'000;      // Nanoseconds between two packets.
 
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
@@ -38,7 +37,7 @@ Status make_savefile(const char* path, std::uint64_t packets, std::uint64_t seed
   std::uint64_t time = 1'000'000'000'000'000'000;
   while (writer->packets() < packets) {
     const Traffic traffic =
-        generate_mix(seed++, std::min(kChunk, packets - writer->packets()), kSnaplen);
+        generate_mix(seed++, std::min(kChunk, packets - writer->packets()), FrameSizes::kImix);
     for (const cbpf::Packet& packet : traffic.packets) {
       if (auto written = writer->write(packet, time += kGap); !written) {
         return written;

@@ -113,7 +113,6 @@ struct Facts {
 };
 
 constexpr std::size_t kRegisters = 11;
-constexpr std::size_t kSlots = kFrameBytes / 8;
 
 Value add_range(const Value& a, const Value& b, std::uint64_t max) {
   if (a.high > max || b.high > max || a.high > max - b.high) {
