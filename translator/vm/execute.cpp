@@ -151,9 +151,11 @@ begin:
     job->context->length = packet.length;
     memory.main = {.address = job->context->data, .size = packet.captured};
     if (number + kPrefetchAhead < job->packets.size()) {
-      const std::uint8_t* ahead = job->packets[number + kPrefetchAhead].data;
-      __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + 64);
+      // As a number, for an empty packet may be a null pointer; a prefetch minds no address.
+      const auto ahead =
+          reinterpret_cast<std::uintptr_t>(job->packets[number + kPrefetchAhead].data);
+      __builtin_prefetch(reinterpret_cast<const void*>(ahead));
+      __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));
     }
   }
   r[10] = stack_top;
