@@ -71,7 +71,7 @@ class Checker {
     const Reg* reg = std::get_if<Reg>(&operand);
     return reg != nullptr ? check_register(*reg) : Status{};
   }
-  static Status all(Status first, Status second) { return first ? std::move(second) : first; }
+  static Status all(const Status& first, const Status& second) { return first ? second : first; }
 
   Status check_one(const Alu& alu) const {
     return all(check_written(alu.dst), alu.op == AluOp::kNeg ? Status{} : check_operand(alu.src));

@@ -130,7 +130,7 @@ Result<std::uint64_t> NativeProgram::run_memory(std::span<std::uint8_t> memory) 
 
 Result<std::uint32_t> NativeProgram::run_packet(const ebpf::UserContext& context) const {
   const ebpf::UserPacket packet{
-      .data = reinterpret_cast<const std::uint8_t*>(context.data),
+      .data = std::bit_cast<const std::uint8_t*>(context.data),
       .captured = static_cast<std::uint32_t>(context.data_end - context.data),
       .length = context.length};
   std::uint32_t verdict = 0;
