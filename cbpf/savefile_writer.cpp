@@ -50,9 +50,13 @@ std::uint32_t converted_fraction(std::uint32_t fraction, RecordLayout layout, bo
 
 SavefileWriterOptions options_like(const SavefileHeader& header, SavefileFormat format) {
   const bool to_pcapng = format == SavefileFormat::kPcapng;
+  const int link_type = header.link_type.value_or(1);
+  // Readers cut the packets of a pcap file at its snapshot length. In a pcapng file another
+  // interface may have a larger one, and a packet may be longer than its interface says.
+  const bool unlimited = header.format == SavefileFormat::kPcapng && !to_pcapng;
   return {.format = format,
-          .link_type = header.link_type.value_or(1),
-          .snaplen = header.snaplen,
+          .link_type = link_type,
+          .snaplen = unlimited ? max_captured_length(link_type) : header.snaplen,
           .nanoseconds = to_pcapng && header.nanoseconds,
           .link_type_bits = header.link_type_bits,
           .copied_blocks = to_pcapng && header.format == SavefileFormat::kPcapng};

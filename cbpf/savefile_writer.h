@@ -31,7 +31,8 @@ struct SavefileWriterOptions {
 };
 
 // The options for a file of this format that takes over what `header` says, as
-// `tcpdump -r IN -w OUT` does: the timestamps in microseconds unless told otherwise.
+// `tcpdump -r IN -w OUT` does: the timestamps in microseconds unless told otherwise. Only a pcap
+// file made of a pcapng file has the largest snapshot length there is, so that nothing is cut.
 SavefileWriterOptions options_like(const SavefileHeader& header, SavefileFormat format);
 
 // Writes one savefile, in this machine's byte order. Output is gathered and written in large

@@ -46,6 +46,19 @@ std::vector<std::uint8_t> copied(Bytes input, SavefileFormat format, std::size_t
   return out.contents();
 }
 
+TEST(SavefileWriter, CutsNoPacketOfPcapngInPcap) {
+  // Longer than the interface says, and of a second interface with a larger snapshot length.
+  FileBytes input;
+  input.section().interface(1, 3).interface(1, 64);
+  input.enhanced(0, 0, some_packet(14), 60).enhanced(1, 0, some_packet(40), 40);
+  const auto read = read_all(input.get());
+  ASSERT_EQ(read.packets.size(), 2U);
+  const auto again = read_all(copied(input.get(), SavefileFormat::kPcap));
+  ASSERT_EQ(again.packets.size(), 2U);
+  EXPECT_EQ(again.packets[0].captured, some_packet(14));
+  EXPECT_EQ(again.packets[1].captured, some_packet(40));
+}
+
 TEST(SavefileWriter, WritesPcap) {
   for (const bool nanoseconds : {false, true}) {
     const MemoryFile out;
@@ -165,7 +178,7 @@ TEST(SavefileWriter, CopiesPcapngIntoPcap) {
   FileBytes in;
   in.section().interface(1, 100).enhanced(0, 5'000'001, some_packet(40), 60);
   FileBytes wanted;
-  wanted.u32(0xa1b2c3d4).u16(2).u16(4).u32(0).u32(0).u32(100).u32(1);
+  wanted.u32(0xa1b2c3d4).u16(2).u16(4).u32(0).u32(0).u32(262144).u32(1);
   wanted.pcap_record(5, 1, some_packet(40), 60);
   EXPECT_EQ(copied(in.get(), SavefileFormat::kPcap), wanted.get());
 }
