@@ -263,6 +263,55 @@ class Prover {
     }
   }
 
+  // Makes of the state `into` what is true in both, where they meet in front of instruction `at`.
+  //
+  // Packet pointers that differ become one with a variable part of its own: what lies between data
+  // and the pointer less the smaller of the two fixed parts. As many bytes are behind that place as
+  // are there on either way.
+  void join_states(Value* into, Facts& facts, const Value* from, const Facts& from_facts,
+                   std::size_t at) {
+    std::vector<Covered> met;
+    for (std::size_t i = 0; i < stride_; ++i) {
+      const Value& a = into[i];
+      const Value& b = from[i];
+      if (a == b) {
+        continue;
+      }
+      if (a.kind != Kind::kPacket || b.kind != Kind::kPacket) {
+        into[i] = join(a, b);
+        continue;
+      }
+      Value both{.kind = Kind::kPacket, .id = meeting_id(at, i)};
+      both.fixed = std::min(a.fixed, b.fixed);
+      both.high = std::max(moved_on(a, both.fixed), moved_on(b, both.fixed));
+      const std::int64_t bytes =
+          std::min(bytes_behind(a, facts, both.fixed), bytes_behind(b, from_facts, both.fixed));
+      if (bytes > 0) {
+        met.push_back({.id = both.id, .bytes = static_cast<std::uint32_t>(bytes)});
+      }
+      into[i] = both.high <= kMaxVariable ? both : kAnything;
+    }
+    facts.meet(from_facts);
+    for (const Covered& each : met) {
+      facts.cover(each.id, each.bytes);
+    }
+  }
+
+  // Names the variable part of what is in place `i` of the state in front of an instruction: apart
+  // from the numbers of instructions.
+  static std::uint32_t meeting_id(std::size_t at, std::size_t i) {
+    return 0x80000000U + static_cast<std::uint32_t>(at * 128 + i);
+  }
+
+  // With part of the fixed distance counted as variable, so that `fixed` is left: how large the
+  // variable part can be, and how many bytes are behind it.
+  static std::uint64_t moved_on(const Value& pointer, std::int64_t fixed) {
+    return pointer.high + static_cast<std::uint64_t>(pointer.fixed - fixed);
+  }
+  static std::int64_t bytes_behind(const Value& pointer, const Facts& facts, std::int64_t fixed) {
+    return std::int64_t{facts.bytes_of(pointer.id)} - (pointer.fixed - fixed);
+  }
+
   // Joins what jumped here with what comes from above.
   void arrive() {
     const std::uint32_t state = state_of_[index_];
@@ -275,10 +324,7 @@ class Prover {
       facts_ = facts_at_[state];
       alive_ = true;
     } else {
-      for (std::size_t i = 0; i < stride_; ++i) {
-        now_[i] = join(now_[i], there[i]);
-      }
-      facts_.meet(facts_at_[state]);
+      join_states(now_.data(), facts_, there, facts_at_[state], index_);
     }
     free_.push_back(state);
   }
@@ -287,11 +333,8 @@ class Prover {
   void leave_to(std::uint32_t target) {
     std::uint32_t& state = state_of_[target];
     if (state != kNoState) {
-      Value* there = &values_[std::size_t{state} * stride_];
-      for (std::size_t i = 0; i < stride_; ++i) {
-        there[i] = join(there[i], now_[i]);
-      }
-      facts_at_[state].meet(facts_);
+      join_states(&values_[std::size_t{state} * stride_], facts_at_[state], now_.data(), facts_,
+                  target);
       return;
     }
     if (free_.empty()) {

@@ -8,6 +8,7 @@
 #include "translator/ebpf/assembler.h"
 #include "translator/lower/early_verdict.h"
 #include "translator/lower/location.h"
+#include "translator/lower/opposite.h"
 
 namespace weir::lower {
 namespace {
@@ -25,36 +26,6 @@ using machine::Op;
 using machine::Operand;
 using machine::Terminator;
 using machine::Vreg;
-
-// The opposite of a jump's condition; kSet has none.
-std::optional<JumpOp> opposite(JumpOp op) {
-  switch (op) {
-    case JumpOp::kEq:
-      return JumpOp::kNe;
-    case JumpOp::kNe:
-      return JumpOp::kEq;
-    case JumpOp::kGt:
-      return JumpOp::kLe;
-    case JumpOp::kLe:
-      return JumpOp::kGt;
-    case JumpOp::kGe:
-      return JumpOp::kLt;
-    case JumpOp::kLt:
-      return JumpOp::kGe;
-    case JumpOp::kSGt:
-      return JumpOp::kSLe;
-    case JumpOp::kSLe:
-      return JumpOp::kSGt;
-    case JumpOp::kSGe:
-      return JumpOp::kSLt;
-    case JumpOp::kSLt:
-      return JumpOp::kSGe;
-    case JumpOp::kSet:
-    case JumpOp::kJa:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
 
 class Emitter {
  public:

@@ -5,6 +5,7 @@
 #include "translator/lower/allocate.h"
 #include "translator/lower/emit.h"
 #include "translator/lower/liveness.h"
+#include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
 #include "translator/lower/thread_jumps.h"
 
@@ -51,7 +52,7 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   if (!allocation) {
     return tl::make_unexpected(allocation.error());
   }
-  return emit(*machine, *allocation);
+  return merge_tails(emit(*machine, *allocation));
 }
 
 }  // namespace weir::lower

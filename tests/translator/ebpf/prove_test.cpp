@@ -138,6 +138,51 @@ TEST(Prove, WaysThatMeetKeepWhatBothKnow) {
   EXPECT_EQ(mixed(kR5), 0U);
 }
 
+// Two ways that move r2 on by different numbers, one of them read from the packet, and meet in
+// front of an access. Behind where r2 points then are `first` bytes on the one way, `second` on the
+// other.
+std::size_t unproven_behind_meeting(std::int32_t first, std::int32_t second, Width width,
+                                    std::int16_t offset) {
+  return unproven({
+      add(kR2, 14),
+      jump(JumpOp::kGt, kR2, kR3, 11),
+      load(Width::kB, kR4, kR2, -2),
+      jump(JumpOp::kEq, kR4, 7, 4),
+      add(kR2, first),  // One way.
+      jump(JumpOp::kGt, kR2, kR3, 7),
+      add(kR2, -first),
+      Jump{.op = JumpOp::kJa, .offset = 4},
+      add(kR2, kR4),  // The other.
+      add(kR2, second),
+      jump(JumpOp::kGt, kR2, kR3, 2),
+      add(kR2, -second),
+      load(width, kR0, kR2, offset),
+      Exit{},
+  });
+}
+
+TEST(Prove, PointersThatMeetKeepTheBytesBehindBoth) {
+  EXPECT_EQ(unproven_behind_meeting(10, 20, Width::kH, 8), 0U);
+  EXPECT_EQ(unproven_behind_meeting(20, 10, Width::kH, 8), 0U);
+  EXPECT_EQ(unproven_behind_meeting(10, 20, Width::kH, 9), 1U);
+  EXPECT_EQ(unproven_behind_meeting(20, 10, Width::kH, 9), 1U);
+  // What is in front of both is in the packet, and no more.
+  EXPECT_EQ(unproven_behind_meeting(10, 10, Width::kH, -14), 0U);
+  EXPECT_EQ(unproven_behind_meeting(10, 10, Width::kH, -15), 1U);
+}
+
+TEST(Prove, PointersThatMeetAtDifferentDistancesCountFromTheNearerOne) {
+  // r2 is data + 20 or data + 4, with 20 bytes checked on both ways.
+  for (const auto& [offset, want] :
+       {std::pair<std::int16_t, std::size_t>{-1, 0}, {-4, 0}, {-5, 1}, {0, 1}}) {
+    EXPECT_EQ(unproven({add(kR2, 20), jump(JumpOp::kGt, kR2, kR3, 5), load(Width::kB, kR4, kR2, -1),
+                        jump(JumpOp::kEq, kR4, 7, 1), add(kR2, -16),
+                        load(Width::kB, kR0, kR2, offset), Exit{}, Exit{}}),
+              want)
+        << offset;
+  }
+}
+
 TEST(Prove, DataIsReadWithinItsSize) {
   const auto with_data = [](std::vector<Instruction> index, std::int16_t offset = 0) {
     std::vector<Instruction> all = {load(Width::kW, kR4, kR1, 16)};
