@@ -2,8 +2,10 @@
 
 #include <string>
 
+#include "translator/ir/rewrite.h"
 #include "translator/lower/allocate.h"
 #include "translator/lower/emit.h"
+#include "translator/lower/late_needs.h"
 #include "translator/lower/liveness.h"
 #include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
@@ -39,7 +41,10 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
     return fail(ErrorCode::kUnsupported, "a standing rule needs a hook that can drop packets; " +
                                              std::string(target.name) + " is none");
   }
-  auto machine = select(function, target, rule);
+  ir::Function prepared = function;
+  ir::remove_unreachable_blocks(prepared);
+  delay_needs(prepared);
+  auto machine = select(prepared, target, rule);
   if (!machine) {
     return tl::make_unexpected(machine.error());
   }
