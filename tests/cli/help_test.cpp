@@ -9,7 +9,7 @@ namespace weir::cli {
 namespace {
 
 constexpr const char* kCommands[] = {"compile", "filter", "bench", "attach",
-                                     "detach",  "show",   "stats"};
+                                     "detach",  "show",   "stats", "vm"};
 
 TEST(Help, ListsEveryCommand) {
   const Answer answer = weir({"help"});

@@ -77,5 +77,6 @@ Command attach_command();
 Command detach_command();
 Command show_command();
 Command stats_command();
+Command vm_command();
 
 }  // namespace weir::tool

@@ -17,8 +17,8 @@ constexpr int kExitError = 1;  // tcpdump's.
 constexpr int kExitUsage = 2;
 
 std::vector<Command> all_commands() {
-  return {compile_command(), explain_command(), filter_command(), bench_command(),
-          attach_command(),  detach_command(),  show_command(),   stats_command()};
+  return {compile_command(), explain_command(), filter_command(), bench_command(), attach_command(),
+          detach_command(),  show_command(),    stats_command(),  vm_command()};
 }
 
 std::string overview() {
