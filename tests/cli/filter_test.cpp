@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/cli.h"
+#include "tools/engine/engine.h"
 
 namespace weir::cli {
 namespace {
@@ -36,6 +37,12 @@ TEST(Filter, CountsInEveryEngineAlike) {
     EXPECT_EQ(json::parse(answer.out),
               json({{"engine", engine}, {"packets", 3}, {"matched", 2}, {"bytes_matched", 120}}));
   }
+}
+
+TEST(Filter, TheFastestEngineOfThisMachineIsTheDefault) {
+  const Answer answer = weir({"filter", "-r", "-", "-j", "ip"}, three_packets());
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(json::parse(answer.out)["engine"], engine::info(engine::fastest_engine()).name);
 }
 
 TEST(Filter, WritesWhatMatchesAndNothingElse) {

@@ -61,6 +61,13 @@ Result<EngineId> engine_by_name(std::string_view name) {
               "no engine is named '" + std::string(name) + "'; the engines are " + names);
 }
 
+EngineId fastest_engine() {
+  const cbpf::Program reject{{{cbpf::kRet | cbpf::kK, 0, 0, 0}}};
+  const auto valid = cbpf::validate(reject);
+  return valid && prepare_extended_jit({.program = *valid}) ? EngineId::kExtendedJit
+                                                            : EngineId::kExtendedInterpreter;
+}
+
 std::optional<std::string> dialect_warning(EngineId id, const Filter& filter) {
   const EngineInfo& engine = info(id);
   if (!engine.fixed_dialect || engine.dialect == filter.program.dialect()) {

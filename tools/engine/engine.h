@@ -44,6 +44,10 @@ const EngineInfo& info(EngineId id);
 // kUsage listing the names when there is no engine of that name.
 Result<EngineId> engine_by_name(std::string_view name);
 
+// The fastest engine of this process on this machine: extended-jit, or extended-interpreter where no
+// native code can be made (another processor, no executable memory). Price: one tiny compilation.
+EngineId fastest_engine();
+
 // What is run: a classic program and the link type (DLT_*) of the packets it is meant for.
 struct Filter {
   cbpf::ValidatedProgram program;

@@ -262,7 +262,8 @@ std::uint64_t total_size(const std::vector<std::string>& files) {
 }
 
 Status run(const Options& options) {
-  const auto engine = engine::engine_by_name(options.get("engine", "classic-interpreter"));
+  const auto engine = options.has("engine") ? engine::engine_by_name(options.get("engine"))
+                                            : engine::fastest_engine();
   if (!engine) {
     return tl::make_unexpected(engine.error());
   }
@@ -335,7 +336,8 @@ Command filter_command() {
            "with -C begin again after N files, with -G stop"},
           {"packet-buffered", 'U', OptionKind::kFlag, "", "write each packet as it comes"},
           {"count", 0, OptionKind::kFlag, "", "print only how many packets match"},
-          {"engine", 0, OptionKind::kValue, "NAME", "which engine runs the filter"},
+          {"engine", 0, OptionKind::kValue, "NAME",
+           "which engine runs the filter (extended-jit where it exists)"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run,
