@@ -10,6 +10,7 @@
 #include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
 #include "translator/lower/thread_jumps.h"
+#include "translator/lower/wide_tests.h"
 
 namespace weir::lower {
 namespace {
@@ -43,6 +44,7 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   }
   ir::Function prepared = function;
   ir::remove_unreachable_blocks(prepared);
+  widen_tests(prepared);
   delay_needs(prepared);
   auto machine = select(prepared, target, rule);
   if (!machine) {
