@@ -166,6 +166,8 @@ class Colouring {
       case Op::kLoad:
       case Op::kStore:
       case Op::kLoadMap:
+      case Op::kLoadData:
+      case Op::kLoadWide:
       case Op::kPullData:
       case Op::kExitIf:
       case Op::kSpill:

@@ -1,5 +1,7 @@
 #include "translator/lower/byte_order.h"
 
+#include "translator/lower/set_plan.h"
+
 namespace weir::lower {
 namespace {
 
@@ -90,6 +92,10 @@ class Analysis {
       if (fits(constant, of_shape)) {
         return;
       }
+    }
+    if (value.op == Op::kIn && shape(value.a) != 0 &&
+        suits_network_order(function_.sets[value.k])) {
+      return;
     }
     need_host_order(value.a);
     need_host_order(value.b);

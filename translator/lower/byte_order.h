@@ -12,8 +12,8 @@ namespace weir::lower {
 // By ValueId: 0 when the value must be in host order, else the width (2 or 4) of the packet field
 // it comes from; it then may be kept as the packet has it. These are loads, and what and, or, xor
 // with constants make of them, whose every use in the end is a compare with a constant for equality
-// or for bits; the constants change their order instead, once, at translation. (pflua does the
-// same.) O(n).
+// or for bits, or a test for a set of single numbers; the constants and members change their order
+// instead, once, at translation. (pflua does the same.) O(n).
 std::vector<std::uint8_t> network_order_widths(const ir::Function& function);
 
 // The number whose host representation has the bytes of `value` in network order; `width` is 2 or

@@ -201,6 +201,15 @@ class Emitter {
                                         .dst = reg(instruction.dst),
                                         .value = static_cast<std::uint32_t>(instruction.imm)});
         return;
+      case Op::kLoadData:
+      case Op::kLoadWide:
+        assembler_.emit(ebpf::LoadImm64{
+            .kind = instruction.op == Op::kLoadWide ? ebpf::Imm64Kind::kValue
+                                                    : ebpf::Imm64Kind::kMapValueIndex,
+            .dst = reg(instruction.dst),
+            .value = std::uint64_t{static_cast<std::uint32_t>(instruction.b.imm)} << 32 |
+                     static_cast<std::uint32_t>(instruction.imm)});
+        return;
       case Op::kCall:
         pass_arguments(instruction);
         assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kHelper, .imm = instruction.imm});

@@ -194,6 +194,8 @@ bool is_pure(const Instruction& instruction) {
     case Op::kToBig:
     case Op::kLoad:
     case Op::kLoadMap:
+    case Op::kLoadData:
+    case Op::kLoadWide:
     case Op::kReload:
       return true;
     case Op::kStore:

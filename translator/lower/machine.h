@@ -40,6 +40,8 @@ enum class Op : std::uint8_t {
   kStore,        // *(width *)(a + offset) = b.
   kLoadPacket,   // dst = LD_ABS [imm], or LD_IND [a + imm]; b is the context, in r6.
   kLoadMap,      // dst = the address of map number imm.
+  kLoadData,     // dst = the address of byte b (a constant) of read-only map number imm.
+  kLoadWide,     // dst = imm in the lower half, b (a constant) in the upper one.
   kCall,         // dst = helper imm(r1 = a, r2 = b); operands that are not there are not passed.
   kCallKernel,   // dst = kernel function of BTF id imm(r1 = a, r2 = b); a is always there.
   kPullData,     // helper imm(r1 = a, r2 = b); a survives the call, no other register does.

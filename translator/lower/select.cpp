@@ -6,12 +6,16 @@
 #include <utility>
 #include <vector>
 
+#include "translator/ir/bounds.h"
 #include "translator/ir/evaluate.h"
+#include "translator/ir/rewrite.h"
 #include "translator/lower/builder.h"
 #include "translator/lower/byte_order.h"
 #include "translator/lower/exits.h"
 #include "translator/lower/packet_reader.h"
+#include "translator/lower/set_lookup.h"
 #include "translator/lower/switch_tree.h"
+#include "translator/lower/verifier_bounds.h"
 
 namespace weir::lower {
 namespace {
@@ -104,15 +108,22 @@ JumpOp jump_of(Compare compare) {
 class Selector {
  public:
   Selector(const ir::Function& function, const Target& target, machine::Builder& builder,
-           Exits& exits)
+           Exits& exits, SetLookups& lookups)
       : function_(function),
         target_(target),
         needed_(needed_values(function)),
         machine_(builder.function()),
         builder_(builder),
         exits_(exits),
+        lookups_(lookups),
         vregs_(function.values.size(), kNone),
-        reachable_(function.blocks.size(), false) {}
+        reachable_(function.blocks.size(), false) {
+    if (!function.sets.empty()) {
+      uses_ = ir::count_uses(function);
+      upper_bounds_ = ir::upper_bounds(function);
+      verifier_bounds_ = verifier_bounds(function);
+    }
+  }
 
   ReaderContext reader_context() const { return {function_, target_, builder_, exits_, needed_}; }
 
@@ -207,6 +218,7 @@ class Selector {
     const ir::Block& block = function_.blocks[id];
     builder_.start(first_block_ + id);
     reader_->enter(id);
+    test_at_end_ = find_test_at_end(block);
     for (const ValueId v : block.body) {
       const Value& value = function_.values[v];
       builder_.set_origin(value.origin);
@@ -286,8 +298,10 @@ class Selector {
       case Op::kJoin:
         return true;
       case Op::kIn:
-        return fail(ErrorCode::kUnsupported, "a set test has no lowering here",
-                    {.instruction = origin_of(v)});
+        if (v != test_at_end_) {
+          select_set_test(v);
+        }
+        return true;
     }
     return true;
   }
@@ -346,6 +360,53 @@ class Selector {
     return true;
   }
 
+  // ---- Set tests ----
+
+  // The set test of the block that nothing but its own branch asks for: the look-up then goes where
+  // the branch does, without a number in between.
+  ValueId find_test_at_end(const ir::Block& block) const {
+    const ir::Terminator& end = block.terminator;
+    const bool asked = end.end == ir::End::kBranch && is_constant(end.b) &&
+                       function_.values[end.a].op == Op::kIn && uses_[end.a] == 1 &&
+                       std::find(block.body.begin(), block.body.end(), end.a) != block.body.end();
+    return asked ? end.a : ir::kNoValue;
+  }
+
+  void look_up(ValueId test, const std::function<Edge()>& yes, const std::function<Edge()>& no) {
+    const Value& value = function_.values[test];
+    std::vector<Vreg> words;
+    ValueId key = value.a;
+    for (; function_.values[key].op == Op::kJoin; key = function_.values[key].a) {
+      words.push_back(reg(function_.values[key].b));
+    }
+    words.push_back(reg(key));
+    std::reverse(words.begin(), words.end());
+    LookupKey wanted{.words = words};
+    if (words.size() == 1) {
+      wanted.network_order = network_order_[key];
+      wanted.largest = wanted.network_order == 2   ? std::max(0xffffU, upper_bounds_[key])
+                       : wanted.network_order == 4 ? 0xffffffff
+                                                   : upper_bounds_[key];
+      // What LD_ABS loads is any number to the verifier.
+      wanted.bounded =
+          target_.access == PacketAccess::kDirect && verifier_bounds_[key] <= wanted.largest;
+    }
+    lookups_.branch(value.k, wanted, yes, no);
+  }
+
+  // As a number: 1 on the way where it is a member, 0 on the others.
+  void select_set_test(ValueId v) {
+    const machine::BlockId join = machine_.new_block();
+    vregs_[v] = machine_.new_vreg();
+    machine_.blocks[join].parameters = {vregs_[v]};
+    const auto with = [join](std::uint32_t answer) {
+      return Edge{.to = join, .arguments = {Operand::constant(answer)}};
+    };
+    look_up(
+        v, [&] { return with(1); }, [&] { return with(0); });
+    builder_.start(join);
+  }
+
   std::optional<std::uint32_t> origin_of(ValueId v) const {
     const std::uint32_t origin = function_.values[v].origin;
     return origin == ir::kNoOrigin ? std::nullopt : std::optional(origin);
@@ -390,6 +451,15 @@ class Selector {
   }
 
   void select_branch(const ir::Terminator& terminator) {
+    if (terminator.a == test_at_end_) {
+      const auto edge_for = [&](std::uint32_t answer) {
+        const bool holds = ir::evaluate_compare(terminator.compare, answer, constant(terminator.b));
+        return edge(terminator.edges[holds ? 0 : 1]);
+      };
+      look_up(
+          test_at_end_, [&] { return edge_for(1); }, [&] { return edge_for(0); });
+      return;
+    }
     ValueId a = terminator.a;
     ValueId b = terminator.b;
     Compare compare = terminator.compare;
@@ -429,12 +499,37 @@ class Selector {
   machine::Function& machine_;
   machine::Builder& builder_;
   Exits& exits_;
+  SetLookups& lookups_;
   machine::BlockId first_block_ = 0;
   std::unique_ptr<PacketReader> reader_;
   std::vector<std::uint8_t> network_order_;
   std::vector<Vreg> vregs_;  // By ValueId.
   std::vector<bool> reachable_;
+  ValueId test_at_end_ = ir::kNoValue;  // Of the block in hand.
+  // By ValueId; only where there are sets.
+  std::vector<std::uint32_t> uses_;
+  std::vector<std::uint32_t> upper_bounds_;
+  std::vector<std::uint64_t> verifier_bounds_;
 };
+
+// The maps of a standing rule; the counters are map 0, which the epilogue names.
+std::vector<ebpf::Map> rule_maps(const Rule& rule) {
+  ebpf::Map counters{.name = kCounterMap,
+                     .kind = ebpf::MapKind::kPerCpuArray,
+                     .value_size = sizeof(Counter),
+                     .entries = 2};
+  ebpf::Map text{.name = kRuleMap,
+                 .kind = ebpf::MapKind::kReadOnlyData,
+                 .value_size = static_cast<std::uint32_t>(rule.text.size()),
+                 .entries = 1,
+                 .data = {rule.text.begin(), rule.text.end()},
+                 .metadata = true};
+  if (text.data.empty()) {  // The kernel has no values of no bytes.
+    text.data.push_back(0);
+    text.value_size = 1;
+  }
+  return {std::move(counters), std::move(text)};
+}
 
 // The entry block, and r1 in it.
 Vreg begin(machine::Builder& builder) {
@@ -460,13 +555,17 @@ Vreg move_to_r6(machine::Builder& builder, Vreg context) {
 Result<machine::Function> select(const ir::Function& function, const Target& target,
                                  const std::optional<Rule>& rule) {
   machine::Function machine;
+  if (rule) {
+    machine.maps = rule_maps(*rule);
+  }
   machine::Builder builder(machine);
   Exits exits(builder, target, rule);
+  SetLookups lookups(function, builder, static_cast<std::uint32_t>(machine.maps.size()));
   Vreg context = begin(builder);
   if (target.access == PacketAccess::kLoadAbsolute && target.skb_layout) {
     context = move_to_r6(builder, context);
     const machine::BlockId elsewhere = machine.new_block();
-    Selector in_place(function, target, builder, exits);
+    Selector in_place(function, target, builder, exits, lookups);
     auto reader = make_in_place_reader(in_place.reader_context(), elsewhere);
     if (Status done = in_place.run(std::move(reader), context); !done) {
       return tl::make_unexpected(done.error());
@@ -474,7 +573,7 @@ Result<machine::Function> select(const ir::Function& function, const Target& tar
     builder.start(elsewhere);
   }
   const std::size_t first = machine.order.size() - 1;
-  Selector selector(function, target, builder, exits);
+  Selector selector(function, target, builder, exits, lookups);
   const ReaderContext reading = selector.reader_context();
   auto reader = target.access == PacketAccess::kDirect ? make_direct_reader(reading)
                                                        : make_absolute_reader(reading);
@@ -487,6 +586,9 @@ Result<machine::Function> select(const ir::Function& function, const Target& tar
     }
   }
   exits.finish([&] { return selector.length_on_wire(); });
+  if (auto map = lookups.map()) {
+    machine.maps.push_back(*std::move(map));
+  }
   return machine;
 }
 

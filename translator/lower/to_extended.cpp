@@ -13,28 +13,6 @@
 #include "translator/lower/wide_tests.h"
 
 namespace weir::lower {
-namespace {
-
-// The maps of a standing rule; the counters are map 0, which the epilogue names.
-std::vector<ebpf::Map> rule_maps(const Rule& rule) {
-  ebpf::Map counters{.name = kCounterMap,
-                     .kind = ebpf::MapKind::kPerCpuArray,
-                     .value_size = sizeof(Counter),
-                     .entries = 2};
-  ebpf::Map text{.name = kRuleMap,
-                 .kind = ebpf::MapKind::kReadOnlyData,
-                 .value_size = static_cast<std::uint32_t>(rule.text.size()),
-                 .entries = 1,
-                 .data = {rule.text.begin(), rule.text.end()},
-                 .metadata = true};
-  if (text.data.empty()) {  // The kernel has no values of no bytes.
-    text.data.push_back(0);
-    text.value_size = 1;
-  }
-  return {std::move(counters), std::move(text)};
-}
-
-}  // namespace
 
 Result<ebpf::Program> to_extended(const ir::Function& function, const Target& target,
                                   const std::optional<Rule>& rule) {
@@ -49,9 +27,6 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   auto machine = select(prepared, target, rule);
   if (!machine) {
     return tl::make_unexpected(machine.error());
-  }
-  if (rule) {
-    machine->maps = rule_maps(*rule);
   }
   remove_dead(*machine);
   thread_jumps(*machine);

@@ -40,6 +40,7 @@ class Restorer {
   explicit Restorer(const ir::Function& function)
       : old_(function), builder_(new_), values_(function.values.size(), kNoValue) {
     new_.link_type = function.link_type;
+    new_.sets = function.sets;
   }
 
   ir::Function run() && {
