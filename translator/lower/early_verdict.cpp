@@ -1,7 +1,6 @@
 #include "translator/lower/early_verdict.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "translator/lower/location.h"
 
@@ -76,33 +75,37 @@ std::vector<std::uint32_t> count_ways(const machine::Function& function,
 
 }  // namespace
 
-std::optional<EarlyVerdict> find_early_verdict(const machine::Function& function,
-                                               const Allocation& allocation,
-                                               std::span<const BlockId> order) {
+std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
+                                              const Allocation& allocation,
+                                              std::span<const BlockId> order) {
   if (allocation.slots != 0) {
-    return std::nullopt;  // Moves between slots and registers may want r0.
+    return {};  // Moves between slots and registers may want r0.
   }
-  const auto ways = count_ways(function, order);
-  EarlyVerdict early{.top = order.front()};
-  std::size_t verdicts = 0;
+  BlockId top = order.front();
+  std::vector<EarlyVerdict> verdicts;
   for (const BlockId id : order) {
     const Block& block = function.blocks[id];
     if (!spares_r0(function, allocation, block)) {
-      return std::nullopt;
+      return {};
     }
     if (block.terminator.end == End::kRestart) {
-      early.top = block.terminator.edges[0].to;
+      top = block.terminator.edges[0].to;
     }
-    if (!returns_constant(block)) {
-      continue;
-    }
-    ++verdicts;
-    if (early.exit == kNone || ways[id] > ways[early.exit]) {
-      early.exit = id;
-      early.value = block.terminator.b.imm;
+    if (returns_constant(block)) {
+      verdicts.push_back({.value = block.terminator.b.imm, .exit = id});
     }
   }
-  return verdicts < 2 ? std::nullopt : std::optional(early);
+  if (verdicts.size() < 2) {
+    return {};
+  }
+  for (EarlyVerdict& verdict : verdicts) {
+    verdict.top = top;
+  }
+  const auto ways = count_ways(function, order);
+  std::stable_sort(verdicts.begin(), verdicts.end(), [&](const auto& left, const auto& right) {
+    return ways[left.exit] > ways[right.exit];
+  });
+  return verdicts;
 }
 
 }  // namespace weir::lower

@@ -6,8 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <vector>
 
 #include "translator/lower/allocate.h"
 #include "translator/lower/machine.h"
@@ -20,10 +20,10 @@ struct EarlyVerdict {
   machine::BlockId exit = machine::kNone;  // The block that returns `value`.
 };
 
-// The verdict that most ways lead to, if the program has another one and r0 is free. `order` is
-// how the blocks are laid out. O(n).
-std::optional<EarlyVerdict> find_early_verdict(const machine::Function& function,
-                                               const Allocation& allocation,
-                                               std::span<const machine::BlockId> order);
+// The verdicts that can be there early, that which most ways lead to first; none if the program has
+// only one, or r0 is not free. `order` is how the blocks are laid out. O(n).
+std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
+                                              const Allocation& allocation,
+                                              std::span<const machine::BlockId> order);
 
 }  // namespace weir::lower

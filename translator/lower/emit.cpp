@@ -29,15 +29,16 @@ using machine::Vreg;
 
 class Emitter {
  public:
-  Emitter(const machine::Function& function, const Allocation& allocation)
+  Emitter(const machine::Function& function, const Allocation& allocation, std::size_t rank)
       : function_(function),
         allocation_(allocation),
         order_(function.order),
         labels_(function.blocks.size()) {
     std::stable_partition(order_.begin(), order_.end(),
                           [&](BlockId id) { return !function.blocks[id].cold; });
-    early_ = find_early_verdict(function, allocation, order_);
-    if (early_) {
+    const auto verdicts = find_early_verdicts(function, allocation, order_);
+    if (!verdicts.empty()) {
+      early_ = verdicts[std::min(rank, verdicts.size() - 1)];
       lay_exits();
     }
     for (const BlockId id : function.order) {
@@ -378,8 +379,9 @@ class Emitter {
 
 }  // namespace
 
-ebpf::Program emit(const machine::Function& function, const Allocation& allocation) {
-  return Emitter(function, allocation).run();
+ebpf::Program emit(const machine::Function& function, const Allocation& allocation,
+                   std::size_t rank) {
+  return Emitter(function, allocation, rank).run();
 }
 
 }  // namespace weir::lower

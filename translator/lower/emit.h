@@ -1,6 +1,8 @@
 // Allocated machine form to extended instructions.
 #pragma once
 
+#include <cstddef>
+
 #include "translator/ebpf/program.h"
 #include "translator/lower/allocate.h"
 #include "translator/lower/machine.h"
@@ -8,7 +10,10 @@
 namespace weir::lower {
 
 // Writes the function out: three-address instructions become two-address ones, arguments on edges
-// become moves, blocks become places to jump to. O(n).
-ebpf::Program emit(const machine::Function& function, const Allocation& allocation);
+// become moves, blocks become places to jump to. The verdict that is in r0 from the beginning is
+// the one that most ways lead to, or with `rank` n, if there are so many, the one that n others go
+// before (early_verdict.h). O(n).
+ebpf::Program emit(const machine::Function& function, const Allocation& allocation,
+                   std::size_t rank = 0);
 
 }  // namespace weir::lower

@@ -6,7 +6,8 @@
 //
 // Among the nodes that are left, one is laid out when all that lead to it have been, so that every
 // jump goes forward as before; of those that can be next, what falls through comes first, else what
-// stood first in the program.
+// stood first in the program. Which way of a condition falls through is tried where it could make
+// the program shorter.
 #include "translator/lower/merge_tails.h"
 
 #include <array>
@@ -30,6 +31,8 @@ using ebpf::JumpOp;
 
 using NodeId = std::uint32_t;
 constexpr NodeId kNone = 0xffffffff;
+// Programs of more nodes are laid out once.
+constexpr std::size_t kMaxSearched = 128;
 
 // An instruction and where it goes on. Nodes are numbered from the program's end, so that every way
 // but `back` leads to a smaller number.
@@ -52,10 +55,7 @@ class TailMerger {
     }
     make_nodes();
     count_ways();
-    lay_out();
-    ebpf::Program merged = std::move(assembler_).finish();
-    merged.maps = program_.maps;
-    return merged;
+    return write(best_layout());
   }
 
  private:
@@ -162,95 +162,157 @@ class TailMerger {
   // How many ways lead to each node, from what is reached only.
   void count_ways() {
     ways_.assign(nodes_.size(), 0);
-    labels_.resize(nodes_.size());
     std::vector<bool> reached(nodes_.size(), false);
     reached[node_of_[0]] = true;
     for (NodeId id = node_of_[0] + 1; id-- > 0;) {
       if (!reached[id]) {
         continue;
       }
+      ++reached_;
       for (const NodeId to : {nodes_[id].next, nodes_[id].jump}) {
         if (to != kNone) {
           ++ways_[to];
           reached[to] = true;
         }
       }
-      if (nodes_[id].back != SIZE_MAX) {
-        label(node_of_[nodes_[id].back]);
-      }
     }
   }
 
-  ebpf::Label label(NodeId id) {
-    if (!labels_[id]) {
-      labels_[id] = assembler_.new_label();
-    }
-    return *labels_[id];
-  }
+  // A line of the new program: a node, its condition perhaps turned round; or a way on to one that
+  // stands elsewhere.
+  struct Line {
+    NodeId node = kNone;
+    bool turned = false;
+    bool jump = false;
+  };
+  using Lines = std::vector<Line>;
 
-  void lay_out() {
-    NodeId at = node_of_[0];
-    for (;;) {
-      if (labels_[at]) {
-        assembler_.bind(*labels_[at]);
-      }
-      assembler_.set_origin(nodes_[at].origin);
-      const NodeId below = place(nodes_[at]);
-      if (below == kNone && ready_.empty()) {
-        return;
-      }
-      at = below;
-      if (below == kNone) {
-        at = ready_.top();
-        ready_.pop();
+  // Nodes in the order they stand in when every condition that could be followed by either way is
+  // followed by the one that `turned` (by node) says.
+  class Layout {
+   public:
+    Layout(const std::vector<Node>& nodes, const std::vector<std::uint32_t>& ways,
+           const std::vector<bool>& turned)
+        : nodes_(nodes), ways_(ways), turned_(turned) {}
+
+    Lines run(NodeId first) {
+      NodeId at = first;
+      for (;;) {
+        at = place(at);
+        if (at == kNone && ready_.empty()) {
+          return std::move(lines_);
+        }
+        if (at == kNone) {
+          at = ready_.top();
+          ready_.pop();
+        }
       }
     }
-  }
 
-  // Writes the node; what stands below it, if that is settled.
-  NodeId place(const Node& node) {
-    if (node.back != SIZE_MAX) {
-      assembler_.jump(label(node_of_[node.back]));
+   private:
+    // Writes the node; what stands below it, if that is settled.
+    NodeId place(NodeId id) {
+      const Node& node = nodes_[id];
+      if (node.jump != kNone) {
+        return place_condition(id);
+      }
+      lines_.push_back({.node = id});
+      return node.next == kNone || --ways_[node.next] == 0 ? node.next : go_to(node.next);
+    }
+
+    NodeId place_condition(NodeId id) {
+      const Node& node = nodes_[id];
+      const bool next_is_ready = --ways_[node.next] == 0;
+      const bool jump_is_ready = --ways_[node.jump] == 0;
+      const bool rather_turn = next_is_ready == jump_is_ready ? turned_[id] : jump_is_ready;
+      const bool turn = rather_turn && opposite(std::get<Jump>(node.instruction).op);
+      const NodeId far = turn ? node.next : node.jump;
+      const NodeId below = turn ? node.jump : node.next;
+      lines_.push_back({.node = id, .turned = turn});
+      if (ways_[far] == 0) {
+        ready_.push(far);
+      }
+      return ways_[below] == 0 ? below : go_to(below);
+    }
+
+    NodeId go_to(NodeId to) {
+      lines_.push_back({.node = to, .jump = true});
       return kNone;
     }
-    if (node.jump != kNone) {
-      return place_condition(node);
+
+    const std::vector<Node>& nodes_;
+    std::vector<std::uint32_t> ways_;  // By node: how many that lead to it are not laid out yet.
+    const std::vector<bool>& turned_;
+    std::priority_queue<NodeId> ready_;  // What stood first has the largest number.
+    Lines lines_;
+  };
+
+  // Begins with the ways the old program went, and turns one condition after another round where
+  // that makes the program shorter. A program without jumps that only jump cannot be.
+  Lines best_layout() const {
+    std::vector<bool> turned(nodes_.size());
+    for (NodeId id = 0; id < nodes_.size(); ++id) {
+      turned[id] = nodes_[id].turned;
     }
-    assembler_.emit(node.instruction);
-    return node.next == kNone || --ways_[node.next] == 0 ? node.next : go_to(node.next);
+    Lines best = Layout(nodes_, ways_, turned).run(node_of_[0]);
+    if (nodes_.size() > kMaxSearched) {
+      return best;
+    }
+    for (NodeId id = node_of_[0] + 1; id-- > 0 && best.size() > reached_;) {
+      if (nodes_[id].jump == kNone) {
+        continue;
+      }
+      turned[id] = !turned[id];
+      Lines lines = Layout(nodes_, ways_, turned).run(node_of_[0]);
+      if (lines.size() < best.size()) {
+        best = std::move(lines);
+      } else {
+        turned[id] = !turned[id];
+      }
+    }
+    return best;
   }
 
-  NodeId place_condition(const Node& node) {
-    const bool next_is_ready = --ways_[node.next] == 0;
-    const bool jump_is_ready = --ways_[node.jump] == 0;
-    const bool can_turn = opposite(std::get<Jump>(node.instruction).op).has_value();
-    const bool rather_turn = jump_is_ready
-                                 ? !next_is_ready || node.turned
-                                 : !next_is_ready && is_exit(nodes_[node.jump].instruction);
-    const bool turn = can_turn && rather_turn;
-    const NodeId far = turn ? node.next : node.jump;
-    const NodeId below = turn ? node.jump : node.next;
-    jump_if(node, turn, far);
-    if (ways_[far] == 0) {
-      ready_.push(far);
+  ebpf::Program write(const Lines& lines) const {
+    ebpf::Assembler assembler;
+    std::vector<std::optional<ebpf::Label>> labels(nodes_.size());
+    const auto label = [&](NodeId id) {
+      if (!labels[id]) {
+        labels[id] = assembler.new_label();
+      }
+      return *labels[id];
+    };
+    for (const Node& node : nodes_) {
+      if (node.back != SIZE_MAX) {
+        label(node_of_[node.back]);
+      }
     }
-    return ways_[below] == 0 ? below : go_to(below);
-  }
-
-  void jump_if(const Node& node, bool turn, NodeId to) {
-    const auto& jump = std::get<Jump>(node.instruction);
-    const JumpOp op = turn ? *opposite(jump.op) : jump.op;
-    assembler_.jump_if(op, jump.dst, jump.src, label(to), jump.is64);
-  }
-
-  // On to a node that stands elsewhere. An exit takes no more room than a jump to one.
-  NodeId go_to(NodeId to) {
-    if (is_exit(nodes_[to].instruction)) {
-      assembler_.emit(nodes_[to].instruction);
-    } else {
-      assembler_.jump(label(to));
+    for (const Line& line : lines) {
+      const Node& node = nodes_[line.node];
+      if (line.jump && !is_exit(node.instruction)) {
+        assembler.jump(label(line.node));
+        continue;
+      }
+      if (!line.jump) {
+        assembler.set_origin(node.origin);
+        if (labels[line.node]) {
+          assembler.bind(*labels[line.node]);
+        }
+      }
+      if (node.back != SIZE_MAX) {
+        assembler.jump(label(node_of_[node.back]));
+      } else if (node.jump != kNone) {
+        const auto& jump = std::get<Jump>(node.instruction);
+        assembler.jump_if(line.turned ? *opposite(jump.op) : jump.op, jump.dst, jump.src,
+                          label(line.turned ? node.next : node.jump), jump.is64);
+      } else {
+        // An exit takes no more room than a jump to one.
+        assembler.emit(node.instruction);
+      }
     }
-    return kNone;
+    ebpf::Program program = std::move(assembler).finish();
+    program.maps = program_.maps;
+    return program;
   }
 
   const ebpf::Program& program_;
@@ -258,10 +320,8 @@ class TailMerger {
   std::vector<bool> is_target_of_back_;  // By instruction.
   std::vector<NodeId> node_of_;          // By instruction.
   std::vector<Node> nodes_;
-  std::vector<std::uint32_t> ways_;  // By node: how many that lead to it are not laid out yet.
-  std::vector<std::optional<ebpf::Label>> labels_;  // By node, if something jumps to it.
-  std::priority_queue<NodeId> ready_;               // What stood first has the largest number.
-  ebpf::Assembler assembler_;
+  std::vector<std::uint32_t> ways_;  // By node: how many lead to it.
+  std::size_t reached_ = 0;          // How many nodes there is a way to.
 };
 
 }  // namespace

@@ -13,6 +13,22 @@
 #include "translator/lower/wide_tests.h"
 
 namespace weir::lower {
+namespace {
+
+// Programs of more instructions are written once.
+constexpr std::size_t kMaxTried = 128;
+
+ebpf::Program shortest(const machine::Function& machine, const Allocation& allocation) {
+  ebpf::Program first = merge_tails(emit(machine, allocation));
+  if (first.instructions.size() > kMaxTried) {
+    return first;
+  }
+  ebpf::Program second = merge_tails(emit(machine, allocation, 1));
+  return ebpf::slot_count(second.instructions) < ebpf::slot_count(first.instructions) ? second
+                                                                                      : first;
+}
+
+}  // namespace
 
 Result<ebpf::Program> to_extended(const ir::Function& function, const Target& target,
                                   const std::optional<Rule>& rule) {
@@ -34,7 +50,7 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   if (!allocation) {
     return tl::make_unexpected(allocation.error());
   }
-  return merge_tails(emit(*machine, *allocation));
+  return shortest(*machine, *allocation);
 }
 
 }  // namespace weir::lower
