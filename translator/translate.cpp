@@ -1,7 +1,10 @@
 #include "translator/translate.h"
 
+#include <utility>
+
 #include "translator/ebpf/check.h"
 #include "translator/ir/build.h"
+#include "translator/lower/to_classic.h"
 #include "translator/lower/vlan.h"
 
 namespace weir {
@@ -38,6 +41,33 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
     return tl::make_unexpected(checked.error());
   }
   return extended;
+}
+
+Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& program,
+                                                 const ClassicOptions& options) {
+  auto function = ir::build(program, options.link_type);
+  if (!function) {
+    return tl::make_unexpected(function.error());
+  }
+  auto classic = translate_classic(std::move(*function), program.dialect(), options.passes);
+  const bool cannot_be_said = !classic && classic.error().code == ErrorCode::kUnsupported;
+  if (cannot_be_said ||
+      (classic && classic->program().instructions.size() > program.program().instructions.size())) {
+    return program;
+  }
+  return classic;
+}
+
+Result<cbpf::ValidatedProgram> translate_classic(ir::Function function, cbpf::Dialect dialect,
+                                                 const opt::PassOptions& passes) {
+  if (auto report = opt::run_passes(function, passes); !report) {
+    return tl::make_unexpected(report.error());
+  }
+  auto classic = lower::to_classic(function, {.dialect = dialect});
+  if (!classic) {
+    return tl::make_unexpected(classic.error());
+  }
+  return cbpf::validate(std::move(*classic), dialect);
 }
 
 }  // namespace weir

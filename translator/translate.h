@@ -1,4 +1,4 @@
-// The way from a classic program to an extended one, on one screen.
+// The ways from a classic program to an extended one and to a better classic one, on one screen.
 #pragma once
 
 #include <optional>
@@ -30,5 +30,22 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
 // Build for the target, optimise, lower, check. Errors are those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options = {});
+
+struct ClassicOptions {
+  int link_type = 1;  // A DLT_* number.
+  opt::PassOptions passes;
+};
+
+// The same filter as a shorter classic program of the same dialect: build, optimise, lower to the
+// machine of 1993, validate. It gives the program's own number for every packet. Where nothing
+// shorter comes of it (a program with a loop; what lower/to_classic.h cannot say), it is the
+// program as it was given. Errors are those of building and of the passes.
+Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& program,
+                                                 const ClassicOptions& options = {});
+
+// The last steps alone, from a function as it was built for the dialect. kUnsupported when the
+// machine of 1993 cannot say it.
+Result<cbpf::ValidatedProgram> translate_classic(ir::Function function, cbpf::Dialect dialect,
+                                                 const opt::PassOptions& passes = {});
 
 }  // namespace weir

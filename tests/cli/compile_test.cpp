@@ -33,6 +33,23 @@ TEST(Compile, FormsAgree) {
   EXPECT_EQ(weir({"compile", "-ddd", "--asm", "-"}, assembly.out).out, decimal);
 }
 
+TEST(Compile, TheOptimizerIsChosen) {
+  const auto count = [](const std::vector<std::string>& options) {
+    std::vector<std::string> arguments = {"compile", "-ddd"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.emplace_back("tcp port 80");
+    const Answer answer = weir(arguments);
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    return std::stoi(answer.out);
+  };
+  const int none = count({});
+  EXPECT_EQ(count({"--optimizer", "none"}), none);
+  EXPECT_EQ(count({"--optimizer", "weir", "-O"}), none);
+  EXPECT_LT(count({"--optimizer", "libpcap"}), none);
+  EXPECT_LE(count({"--to", "classic", "--optimizer", "weir"}), count({"--optimizer", "libpcap"}));
+  EXPECT_EQ(weir({"compile", "--optimizer", "moon", "ip"}).status, 2);
+}
+
 TEST(Compile, JsonKeepsItsContract) {
   const Answer answer = weir({"compile", "-j", "--target", "xdp", "ip"});
   ASSERT_EQ(answer.status, 0) << answer.err;

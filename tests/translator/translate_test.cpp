@@ -63,5 +63,39 @@ TEST(Translate, GivesTheErrorOfTheStepThatFailed) {
   EXPECT_EQ(program.error().code, ErrorCode::kUnsupported);
 }
 
+TEST(TranslateClassic, MakesAShorterProgramOfTheSameDialect) {
+  for (const cbpf::Dialect dialect : {cbpf::Dialect::kLibpcap, cbpf::Dialect::kLinux}) {
+    const auto given = cbpf::validate(cbpf::compile("tcp port 80").value(), dialect).value();
+    ClassicOptions options;
+    options.passes.check = true;
+    const auto program = translate_classic(given, options);
+    ASSERT_TRUE(program.has_value()) << to_string(program.error());
+    EXPECT_EQ(program->dialect(), dialect);
+    EXPECT_LT(program->program().instructions.size(), given.program().instructions.size());
+  }
+}
+
+TEST(TranslateClassic, GivesBackWhatItCannotMakeShorter) {
+  // The loop would be unrolled.
+  const cbpf::ValidatedProgram loop = compiled("ip protochain 17");
+  EXPECT_EQ(translate_classic(loop)->program(), loop.program());
+  // Reads A and X in passing.
+  const cbpf::Program reads_nla = {
+      {{cbpf::kLd | cbpf::kImm, 0, 0, 14},
+       {cbpf::kLdx | cbpf::kImm, 0, 0, 3},
+       {cbpf::kLd | cbpf::kAbs | cbpf::kW, 0, 0, cbpf::kAncillaryOffset + 12},
+       {cbpf::kRet | cbpf::kA, 0, 0, 0}}};
+  const auto nla = cbpf::validate(reads_nla, cbpf::Dialect::kLinux).value();
+  EXPECT_EQ(translate_classic(nla)->program(), reads_nla);
+}
+
+TEST(TranslateClassic, GivesTheErrorOfTheStepThatFailed) {
+  ClassicOptions options;
+  options.passes.passes = {"magic"};
+  const auto program = translate_classic(compiled("ip"), options);
+  ASSERT_FALSE(program.has_value());
+  EXPECT_EQ(program.error().code, ErrorCode::kUsage);
+}
+
 }  // namespace
 }  // namespace weir

@@ -153,6 +153,7 @@ Command compile_command() {
       "Compiles a filter and prints the program: classic BPF as tcpdump -d prints it, or with\n"
       "--target the extended program for a hook.",
       "  weir compile tcp port 80                      the listing of tcpdump -d\n"
+      "  weir compile --optimizer weir tcp port 80     the shortest that weir finds\n"
       "  weir compile -ddd tcp port 80                 decimal numbers, for iptables and others\n"
       "  weir compile --target xdp tcp port 80         the eBPF program for XDP\n"
       "  weir compile --emit asm tcp port 80           assembly, to edit and give back with --asm\n"

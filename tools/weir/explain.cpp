@@ -35,7 +35,9 @@ Command explain_command() {
       "every stage of one filter on one page",
       "[options] [--] EXPRESSION",
       "Shows the way of a filter: the expression, the classic program libpcap makes of it, weir's\n"
-      "IR as it is built and as the passes leave it, and the extended program.",
+      "IR as it is built and as the passes leave it, the extended program, and the classic "
+      "program\n"
+      "that weir's back end makes of the same filter.",
       "  weir explain tcp port 80\n"
       "  weir explain --target xdp --dump-ir tcp port 80     with the IR after every pass",
       filter_input_options({

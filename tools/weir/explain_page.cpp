@@ -67,7 +67,17 @@ Result<std::string> explain_page(const FilterInput& input, const ExplainOptions&
   page += *pages;
   page += heading(fmt::format("extended for {}, {} instructions", target.name,
                               ebpf::slot_count(extended->instructions)));
-  return page + ebpf::disassemble(extended->instructions);
+  page += ebpf::disassemble(extended->instructions);
+  ClassicOptions back;
+  back.link_type = input.link_type;
+  back.passes.passes = options.passes;
+  const auto optimised = translate_classic(*input.program, back);
+  if (!optimised) {
+    return tl::make_unexpected(optimised.error());
+  }
+  page += heading(fmt::format("classic again, optimised, {} instructions",
+                              optimised->program().instructions.size()));
+  return page + cbpf::to_text(optimised->program(), cbpf::TextForm::kListing);
 }
 
 }  // namespace weir::tool

@@ -16,7 +16,8 @@ struct ExplainOptions {
 };
 
 // The page: expression, classic program, IR as built, IR after the passes (or after each), extended
-// program with the classic instruction each line comes from. Plain text, a heading a stage.
+// program with the classic instruction each line comes from, and the classic program as weir
+// optimises it. Plain text, a heading a stage.
 Result<std::string> explain_page(const FilterInput& input, const ExplainOptions& options);
 
 }  // namespace weir::tool

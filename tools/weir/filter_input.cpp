@@ -1,6 +1,7 @@
 #include "tools/weir/filter_input.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "cbpf/assemble.h"
 #include "cbpf/compile.h"
 #include "cbpf/text.h"
+#include "translator/translate.h"
 
 namespace weir::tool {
 namespace {
@@ -63,12 +65,18 @@ Result<cbpf::Dialect> read_dialect(const Options& options) {
   return fail(ErrorCode::kUsage, "--dialect takes libpcap or linux, not '" + name + "'");
 }
 
-Result<bool> read_optimizer(const Options& options) {
+// Who makes the classic program shorter before anybody else sees it.
+enum class Optimizer : std::uint8_t { kNone, kLibpcap, kWeir };
+
+Result<Optimizer> read_optimizer(const Options& options) {
   const std::string name = options.get("optimizer", "none");
-  if (name != "none" && name != "libpcap") {
-    return fail(ErrorCode::kUsage, "--optimizer takes none or libpcap, not '" + name + "'");
+  if (name != "none" && name != "libpcap" && name != "weir") {
+    return fail(ErrorCode::kUsage, "--optimizer takes none, libpcap or weir, not '" + name + "'");
   }
-  return name == "libpcap" && !options.has("no-optimize");
+  if (name == "none" || options.has("no-optimize")) {
+    return Optimizer::kNone;
+  }
+  return name == "libpcap" ? Optimizer::kLibpcap : Optimizer::kWeir;
 }
 
 // The expression of -F's file, or of the words.
@@ -87,7 +95,7 @@ Result<std::string> read_expression(const Options& options) {
 }
 
 Result<cbpf::Program> read_program(const Options& options, const TrafficSource& source,
-                                   FilterInput& input) {
+                                   bool by_libpcap, FilterInput& input) {
   const int other_forms = static_cast<int>(options.has("asm")) + options.has("bytecode");
   if (other_forms > 1 ||
       (other_forms == 1 && (!options.words().empty() || options.has("expression-file")))) {
@@ -105,14 +113,10 @@ Result<cbpf::Program> read_program(const Options& options, const TrafficSource& 
   if (!expression) {
     return tl::make_unexpected(expression.error());
   }
-  const auto optimize = read_optimizer(options);
-  if (!optimize) {
-    return tl::make_unexpected(optimize.error());
-  }
   input.text = std::move(*expression);
   return cbpf::compile(input.text, {.link_type = input.link_type,
                                     .snaplen = input.snaplen,
-                                    .optimize = *optimize,
+                                    .optimize = by_libpcap,
                                     .savefile = source.savefile,
                                     .swapped = source.swapped});
 }
@@ -132,7 +136,7 @@ std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
       {"dialect", 0, OptionKind::kValue, "NAME",
        "whose reading of classic programs holds: libpcap (default) or linux"},
       {"optimizer", 0, OptionKind::kValue, "NAME",
-       "who optimises the classic program: none (default) or libpcap"},
+       "who optimises the classic program: none (default), libpcap or weir"},
       {"no-optimize", 'O', OptionKind::kFlag, "", "the same as --optimizer none"},
   };
   for (OptionSpec& option : more) {
@@ -160,11 +164,18 @@ Result<FilterInput> read_filter_input(const Options& options, const TrafficSourc
   if (!dialect) {
     return tl::make_unexpected(dialect.error());
   }
-  auto program = read_program(options, source, input);
+  const auto optimizer = read_optimizer(options);
+  if (!optimizer) {
+    return tl::make_unexpected(optimizer.error());
+  }
+  auto program = read_program(options, source, *optimizer == Optimizer::kLibpcap, input);
   if (!program) {
     return tl::make_unexpected(program.error());
   }
   auto validated = cbpf::validate(std::move(*program), *dialect);
+  if (validated && *optimizer == Optimizer::kWeir) {
+    validated = translate_classic(*validated, {.link_type = input.link_type});
+  }
   if (!validated) {
     return tl::make_unexpected(validated.error());
   }
