@@ -275,7 +275,13 @@ std::optional<bool> FactTable::decide(FactState state, const Comparison& c) cons
     return always;
   }
   if (const auto k = expressions_.number(c.b)) {
-    return fact(state, c.a).decide(c.compare, *k);
+    const auto decided = fact(state, c.a).decide(c.compare, *k);
+    const auto masked = masked_.find({c.a, c.b});
+    const bool of_bits = c.compare == Compare::kSet || c.compare == Compare::kClear;
+    return decided || !of_bits || masked == masked_.end()
+               ? decided
+               : fact(state, masked->second)
+                     .decide(c.compare == Compare::kSet ? Compare::kNe : Compare::kEq, 0);
   }
   if (expressions_.number(c.a)) {
     return decide(state, {mirror(c.compare), c.b, c.a});
@@ -302,7 +308,8 @@ bool FactTable::assume(FactState& state, Comparison c, bool holds) {
   }
   if (const auto k = expressions_.number(c.b)) {
     Fact fact = compute(state, c.a, kDepth);
-    return fact.assume(c.compare, *k) && assume(state, c.a, fact);
+    return fact.assume(c.compare, *k) && assume(state, c.a, fact) &&
+           (c.compare != Compare::kSet || assume_some_bit(state, c.a, c.b));
   }
   if (c.compare == Compare::kSet || c.compare == Compare::kClear) {
     return true;
@@ -318,6 +325,15 @@ bool FactTable::assume(FactState& state, Comparison c, bool holds) {
   Fact order{.high = 2};
   return order.assume(facts_[find(state, found->second)]) && order.assume(c.compare, 1) &&
          assume(state, found->second, order);
+}
+
+bool FactTable::assume_some_bit(FactState& state, ClassId a, ClassId bits) {
+  const auto [found, is_new] = masked_.try_emplace({a, bits}, kNoClass);
+  if (is_new) {
+    found->second = expressions_.intern({.op = Op::kAnd, .a = a, .b = bits});
+  }
+  Fact masked = compute(state, found->second, kDepth);
+  return masked.assume(Compare::kNe, 0) && assume(state, found->second, masked);
 }
 
 bool FactTable::assume(FactState& state, ClassId c, const Fact& fact, int depth) {

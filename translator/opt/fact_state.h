@@ -88,12 +88,15 @@ class FactTable {
   bool assume_operand(FactState& state, const ir::Value& value, const Fact& fact, int depth);
   // Stands for how a and b compare: 0 below, 1 equal, 2 above.
   std::optional<ClassId> order_of(ClassId a, ClassId b) const;
+  // Takes in that a has one of several bits: that the class of a & bits is not 0.
+  bool assume_some_bit(FactState& state, ClassId a, ClassId bits);
 
   Expressions& expressions_;
   std::uint32_t levels_ = 1;
   std::vector<Node> nodes_;
   std::vector<Fact> facts_;
   std::map<std::pair<ClassId, ClassId>, ClassId> orders_;
+  std::map<std::pair<ClassId, ClassId>, ClassId> masked_;  // a & bits, where it was asked for.
 };
 
 }  // namespace weir::opt

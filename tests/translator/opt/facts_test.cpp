@@ -70,6 +70,42 @@ b3:
 )");
 }
 
+TEST(Facts, OneOfSeveralBitsIsRemembered) {
+  EXPECT_EQ(after("facts", R"(
+b0:
+  need 22
+  v0 = load 2 [20]
+  branch set v0, 0x1fff ? b1 : b5
+b1:
+  branch clear v0, 0x1fff ? b5 : b2
+b2:
+  v1 = and v0, 0x1fff
+  branch eq v1, 0 ? b5 : b3
+b3:
+  branch set v0, 0xfff ? b4 : b5
+b4:
+  return 1
+b5:
+  return 0
+)"),
+            R"(
+b0:
+  need 22
+  v0 = load 2 [20]
+  branch set v0, 0x1fff ? b1 : b5
+b1:
+  jump b2
+b2:
+  jump b3
+b3:
+  branch set v0, 0xfff ? b4 : b5
+b4:
+  return 1
+b5:
+  return 0
+)");
+}
+
 TEST(Facts, BitsOfAMaskedValueAreKnownOfTheValue) {
   EXPECT_EQ(after("facts", R"(
 b0:
