@@ -64,14 +64,16 @@ void judge_corpus(std::span<const engine::EngineId> engines) {
     total.verdicts += tally.verdicts;
     total.matches += tally.matches;
     total.skipped += tally.skipped;
+    total.shortened += tally.shortened;
   }
   // A judge that hears nothing, or only refusals, judges nothing.
   EXPECT_GE(judged, 90);
   EXPECT_GT(total.verdicts, random::share_of(100'000));
   EXPECT_GT(total.matches, random::share_of(10'000));
   EXPECT_GT(total.verdicts, total.skipped);
+  EXPECT_GT(total.shortened, 40U);
   std::cout << total.verdicts << " verdicts, " << total.matches << " matches, " << total.skipped
-            << " skipped\n";
+            << " skipped, " << total.shortened << " classic programs made shorter\n";
 }
 
 TEST(Corpus, UserEnginesAgreeOnEveryCapturedPacket) { judge_corpus(user_engines()); }

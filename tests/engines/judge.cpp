@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <optional>
 
@@ -15,6 +17,7 @@
 #include "translator/ir/build.h"
 #include "translator/ir/evaluate.h"
 #include "translator/opt/pass.h"
+#include "translator/translate.h"
 
 namespace weir::judge {
 namespace {
@@ -26,11 +29,46 @@ constexpr std::array kUserEngines = {EngineId::kClassicInterpreter, EngineId::kL
 constexpr std::array kKernelEngines = {EngineId::kKernelClassic, EngineId::kKernelSocket,
                                        EngineId::kKernelTc, EngineId::kKernelXdp};
 
+// Whether an engine runs the program as it is given, or as weir optimises it for the machine of
+// 1993.
+enum class Form : std::uint8_t { kGiven, kOptimised };
+
+// The dialect in which the engine reads the case.
+cbpf::Dialect dialect_in(EngineId id, const Case& subject) {
+  const engine::EngineInfo& engine = engine::info(id);
+  return engine.fixed_dialect ? engine.dialect : subject.dialect;
+}
+
+// A local socket has no network layer; the optimised program reads it at its place in the link
+// layer's packet.
+bool reads_network_layer(const cbpf::Program& program) {
+  return std::any_of(program.instructions.begin(), program.instructions.end(), [](const auto& i) {
+    return cbpf::class_of(i.code) <= cbpf::kLdx && i.k >= cbpf::kLinkOffset;
+  });
+}
+
+Result<cbpf::ValidatedProgram> program_for(EngineId id, const Case& subject, Form form) {
+  if (form == Form::kGiven) {
+    return cbpf::validate(subject.program, subject.dialect);
+  }
+  if (id == EngineId::kKernelClassic && reads_network_layer(subject.program)) {
+    return fail(ErrorCode::kUnsupported, "a local socket has no network layer");
+  }
+  const auto program = cbpf::validate(subject.program, dialect_in(id, subject));
+  if (!program) {
+    return fail(ErrorCode::kUnsupported, to_string(program.error()));
+  }
+  ClassicOptions options;
+  options.link_type = subject.link_type;
+  options.passes.check = true;
+  return translate_classic(*program, options);
+}
+
 // Runs a case on one packet in one engine: got and wanted if they differ.
 using Difference = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
 
-Difference difference(EngineId id, const Case& subject, const cbpf::Packet& packet) {
-  auto program = cbpf::validate(subject.program, subject.dialect);
+Difference difference(EngineId id, Form form, const Case& subject, const cbpf::Packet& packet) {
+  auto program = program_for(id, subject, form);
   if (!program) {
     return std::nullopt;
   }
@@ -48,19 +86,23 @@ Difference difference(EngineId id, const Case& subject, const cbpf::Packet& pack
 }
 
 // Says what differs, made small first.
-void report(EngineId id, const Case& subject, const cbpf::Packet& packet) {
-  const Shrunk small = shrink(subject, packet, [id](const Case& candidate, const cbpf::Packet& p) {
-    return difference(id, candidate, p).has_value();
-  });
+void report(EngineId id, Form form, const Case& subject, const cbpf::Packet& packet) {
+  const Shrunk small =
+      shrink(subject, packet, [id, form](const Case& candidate, const cbpf::Packet& p) {
+        return difference(id, form, candidate, p).has_value();
+      });
   const cbpf::Packet view = small.packet();
-  const Difference values = difference(id, small.subject, view);
-  ADD_FAILURE() << fmt::format("{}: {} disagrees\n{}# got {}, wanted {}\n", subject.name,
-                               engine::info(id).name, regression_text(small.subject, view),
-                               values ? values->first : 0, values ? values->second : 0);
+  const Difference values = difference(id, form, small.subject, view);
+  ADD_FAILURE() << fmt::format("{}: {}{} disagrees\n{}# got {}, wanted {}\n", subject.name,
+                               engine::info(id).name,
+                               form == Form::kGiven ? "" : ", with the optimised program,",
+                               regression_text(small.subject, view), values ? values->first : 0,
+                               values ? values->second : 0);
 }
 
-void judge_engine(EngineId id, const Case& subject, const cbpf::ValidatedProgram& program,
-                  std::span<const cbpf::Packet> packets, Tally& tally) {
+void judge_engine(EngineId id, Form form, const Case& subject,
+                  const cbpf::ValidatedProgram& program, std::span<const cbpf::Packet> packets,
+                  Tally& tally) {
   auto prepared = engine::prepare(id, {program, subject.link_type, subject.known_extensions});
   if (!prepared) {
     // A privilege that is missing is for the caller to have asked about.
@@ -90,10 +132,27 @@ void judge_engine(EngineId id, const Case& subject, const cbpf::ValidatedProgram
     ++tally.verdicts;
     tally.matches += expected[i] != 0 ? 1 : 0;
     if (results[i] != expected[i]) {
-      report(id, subject, shown[i]);
+      report(id, form, subject, shown[i]);
       return;  // One a case and engine says enough.
     }
   }
+}
+
+void judge_engine(EngineId id, const Case& subject, const cbpf::ValidatedProgram& program,
+                  std::span<const cbpf::Packet> packets, Tally& tally) {
+  judge_engine(id, Form::kGiven, subject, program, packets, tally);
+  if (engine::info(id).design != 1993) {
+    return;
+  }
+  const auto optimised = program_for(id, subject, Form::kOptimised);
+  if (!optimised) {
+    EXPECT_EQ(optimised.error().code, ErrorCode::kUnsupported)
+        << subject.name << ": " << to_string(optimised.error());
+    return;
+  }
+  tally.shortened +=
+      optimised->program().instructions.size() < subject.program.instructions.size() ? 1 : 0;
+  judge_engine(id, Form::kOptimised, subject, *optimised, packets, tally);
 }
 
 // The IR is an engine too: as it was built, and after the passes.
@@ -126,7 +185,7 @@ void judge_ir(const Case& subject, const cbpf::ValidatedProgram& program,
 
 std::optional<std::uint32_t> expected_verdict(const engine::EngineInfo& engine, const Case& subject,
                                               cbpf::Packet packet) {
-  const cbpf::Dialect dialect = engine.fixed_dialect ? engine.dialect : subject.dialect;
+  const cbpf::Dialect dialect = dialect_in(engine.id, subject);
   packet.network_offset = cbpf::network_offset(subject.link_type);
   if (engine.id == EngineId::kKernelClassic) {
     packet.network_offset = cbpf::kNoNetworkOffset;  // A local socket has no link layer.

@@ -43,11 +43,13 @@ void judge_plan(const Plan& plan, Dialect dialect, std::span<const engine::Engin
     total.verdicts += tally.verdicts;
     total.matches += tally.matches;
     total.skipped += tally.skipped;
+    total.shortened += tally.shortened;
   }
   std::cout << total.verdicts << " verdicts, " << total.matches << " matches, " << total.skipped
-            << " skipped\n";
+            << " skipped, " << total.shortened << " classic programs made shorter\n";
   // What hears few verdicts, or only refusals, judges little.
   EXPECT_GT(total.matches, random::share_of(plan.matches));
+  EXPECT_GT(total.shortened, programs / 4);
 }
 
 // 2 dialects x 4,000 programs x 130 packets: more than 10^6 pairs, each in every engine.

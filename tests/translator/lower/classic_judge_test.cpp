@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "cbpf/compile.h"
 #include "cbpf/disassemble.h"
@@ -29,13 +30,22 @@ struct Counts {
   std::size_t accepted = 0;
 };
 
-void judge(const cbpf::ValidatedProgram& program, bool optimised, random::Choices& choices,
-           int packets, Counts& counts) {
+// What is run before the lowering: no pass, all of them, and each one alone.
+std::vector<std::vector<std::string>> pipelines() {
+  std::vector<std::vector<std::string>> pipelines = {{"none"}, {}};
+  for (const opt::Pass& pass : opt::all_passes()) {
+    pipelines.push_back({std::string(pass.name)});
+  }
+  return pipelines;
+}
+
+void judge(const cbpf::ValidatedProgram& program, const std::vector<std::string>& passes,
+           random::Choices& choices, int packets, Counts& counts) {
   auto function = ir::build(program, cbpf::kLinkTypeEthernet);
   ASSERT_TRUE(function) << to_string(function.error());
-  if (optimised) {
-    ASSERT_TRUE(opt::run_passes(*function, {}));
-  }
+  opt::PassOptions options;
+  options.passes = passes;
+  ASSERT_TRUE(opt::run_passes(*function, options));
   ++counts.programs;
   const auto lowered = to_classic(*function, {.dialect = program.dialect()});
   if (!lowered) {
@@ -61,16 +71,17 @@ void judge(const cbpf::ValidatedProgram& program, bool optimised, random::Choice
 class ClassicJudge : public testing::TestWithParam<cbpf::Dialect> {};
 
 TEST_P(ClassicJudge, LoweredProgramsGiveTheReferencesNumber) {
-  constexpr int kPrograms = 10000;
+  constexpr std::size_t kPrograms = 20000;
   constexpr int kPackets = 8;
   const std::uint64_t seed = random::seed_or(1993);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
   Counts counts;
-  for (int i = 0; i < kPrograms && !HasFatalFailure(); ++i) {
+  const auto all = pipelines();
+  for (std::size_t i = 0; i < kPrograms && !HasFatalFailure(); ++i) {
     auto program = random::random_program(choices, GetParam(), {.extensions = kExtensions});
-    judge(cbpf::validate(std::move(program), GetParam()).value(), i % 2 == 0, choices, kPackets,
-          counts);
+    judge(cbpf::validate(std::move(program), GetParam()).value(), all[i % all.size()], choices,
+          kPackets, counts);
   }
   EXPECT_GT(counts.accepted, counts.pairs / 8);
   RecordProperty("refused", static_cast<int>(counts.refused));
@@ -88,7 +99,7 @@ TEST(ClassicJudgeLong, LongProgramsGiveTheReferencesNumber) {
   for (int i = 0; i < 300 && !HasFatalFailure(); ++i) {
     auto program = random::random_program(choices, cbpf::Dialect::kLibpcap,
                                           {.max_instructions = 2000, .loops = false});
-    judge(cbpf::validate(std::move(program)).value(), true, choices, 20, counts);
+    judge(cbpf::validate(std::move(program)).value(), {}, choices, 20, counts);
   }
   EXPECT_LT(counts.refused, counts.programs);
 }
