@@ -40,14 +40,35 @@ Magic magic_of(const std::uint8_t* bytes) {
 
 }  // namespace
 
+Bytes Batch::raw(std::size_t index) const {
+  if (!blocks.empty()) {
+    return {blocks[index].begin, blocks[index].length};
+  }
+  const std::uint8_t* const begin = packets[index].data - kPcapRecordHeader;
+  const std::uint8_t* const end = index + 1 < packets.size()
+                                      ? packets[index + 1].data - kPcapRecordHeader
+                                      : bytes.data() + bytes.size();
+  return {begin, end};
+}
+
+std::uint64_t Batch::timestamp(std::size_t index) const {
+  if (!blocks.empty()) {
+    return blocks[index].timestamp;
+  }
+  const std::uint8_t* const record = packets[index].data - kPcapRecordHeader;
+  const bool swapped = is_swapped(layout);
+  return load_file32(record, swapped) * std::uint64_t{1'000'000'000} +
+         load_file32(record + 4, swapped) * std::uint64_t{is_nano(layout) ? 1U : 1000U};
+}
+
 std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type) {
   return snaplen == 0 || snaplen > kMaxSnaplen ? max_captured_length(link_type) : snaplen;
 }
 
 // Reads until the window holds a magic number or the file has ended.
 Status SavefileSource::read_magic() {
-  while (scan_.input.size() < 4) {
-    const auto more = scan_.input.fill();
+  while (scan_.window.size < 4) {
+    const auto more = scan_.fill();
     if (!more) {
       return tl::make_unexpected(more.error());
     }
@@ -59,31 +80,32 @@ Status SavefileSource::read_magic() {
 }
 
 Status SavefileSource::choose_format() {
-  SavefileInput& input = scan_.input;
   if (auto read = read_magic(); !read) {
     return read;
   }
-  if (const auto compression = compression_of_magic(input.bytes());
+  if (const auto compression = compression_of_magic(scan_.window.bytes());
       compression != Compression::kNone) {
-    if (auto begun = input.decompress(compression); !begun) {
+    if (auto begun = scan_.input.decompress(compression); !begun) {
       return begun;
     }
+    scan_.window = scan_.input.window();
     if (auto read = read_magic(); !read) {
       return read;
     }
   }
-  if (input.size() == 0) {
+  if (scan_.window.size == 0) {
     return scan_.invalid("the file is empty");
   }
-  if (input.size() < 4) {
+  if (scan_.window.size < 4) {
     return scan_.invalid(
-        fmt::format("neither pcap nor pcapng: the file has only {} bytes", input.size()));
+        fmt::format("neither pcap nor pcapng: the file has only {} bytes", scan_.window.size));
   }
-  switch (magic_of(input.data())) {
+  switch (magic_of(scan_.window.data)) {
     case Magic::kPcap:
       format_ = make_pcap_reader(scan_);
       return {};
     case Magic::kPcapng:
+      scan_.header.format = SavefileFormat::kPcapng;
       format_ = make_pcapng_reader(scan_);
       return {};
     case Magic::kModifiedPcap:
@@ -94,25 +116,55 @@ Status SavefileSource::choose_format() {
       break;
   }
   return scan_.invalid(fmt::format("neither pcap nor pcapng: the file begins with the bytes {}",
-                                   to_hex(input.bytes().first(4))));
+                                   to_hex(scan_.window.bytes().first(4))));
+}
+
+void SavefileFound::reserve(std::size_t size, SavefileFormat format) {
+  if (capacity >= size) {
+    return;
+  }
+  capacity = size;
+  packets = std::make_unique_for_overwrite<PacketBytes[]>(size);
+  if (format == SavefileFormat::kPcapng) {
+    blocks = std::make_unique_for_overwrite<PacketBlock[]>(size);
+  }
+}
+
+Batch SavefileScan::batch() const {
+  Batch batch{.link_type = link_type,
+              .packets = {found->packets.get() + first, packets()},
+              .blocks = {},
+              .bytes = window.bytes().subspan(begin, scanned - begin),
+              .layout = layout,
+              .altered = altered};
+  if (layout == RecordLayout::kPcapng) {
+    batch.blocks = {found->blocks.get() + first, packets()};
+  }
+  return batch;
+}
+
+void SavefileScan::next() {
+  first = found->count;
+  begin = scanned;
+  altered = false;
 }
 
 Status SavefileSource::open() {
-  scan_.packets.reserve(kMaxBatch);
-  scan_.records.reserve(kMaxBatch);
+  scan_.found = &found_;
   if (auto status = choose_format(); !status) {
     return status;
   }
+  found_.reserve(kMaxBatch, scan_.header.format);
   return format_->open();
 }
 
 void SavefileSource::begin_batch() {
   scan_.input.consume(scan_.scanned);
-  scan_.packets_before += scan_.packets.size();
+  scan_.window = scan_.input.window();
+  scan_.packets_before += found_.count;
   scan_.scanned = 0;
-  scan_.packets.clear();
-  scan_.records.clear();
-  scan_.altered = false;
+  found_.count = 0;
+  scan_.next();
 }
 
 Result<Batch> SavefileSource::next_batch() {
@@ -128,23 +180,18 @@ Result<Batch> SavefileSource::next_batch() {
     if (!status) {
       return tl::make_unexpected(std::move(status.error()));
     }
-    auto more = scan_.input.fill();
+    auto more = scan_.fill();
     if (!more) {
       return tl::make_unexpected(std::move(more.error()));
     }
     if (!*more) {
-      if (scan_.input.size() > 0) {
+      if (scan_.window.size > 0) {
         return format_->cut_off();
       }
       break;
     }
   }
-  return Batch{.link_type = scan_.link_type,
-               .packets = scan_.packets,
-               .records = scan_.records,
-               .bytes = scan_.input.bytes().first(scan_.scanned),
-               .layout = scan_.layout,
-               .altered = scan_.altered};
+  return scan_.batch();
 }
 
 SavefileReader::SavefileReader(std::unique_ptr<SavefileSource> source)

@@ -22,6 +22,7 @@
 
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
+#include "cbpf/base/packet_bytes.h"
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
 
@@ -52,11 +53,12 @@ struct SavefileHeader {
   std::uint32_t link_type_bits = 0;
 };
 
-// What a record of a file is beside the packet in it.
-struct Record {
-  std::uint64_t timestamp = 0;  // Nanoseconds since 1970, modulo 2^64; 0 when the file has none.
-  std::uint32_t interface = 0;  // Index into SavefileReader::interfaces().
-  Bytes raw;                    // The whole record or block, header and all, as it is in the file.
+// What a block of a pcapng file is beside the packet in it.
+struct PacketBlock {
+  std::uint64_t timestamp = 0;          // See Batch::timestamp().
+  const std::uint8_t* begin = nullptr;  // The whole block.
+  std::uint32_t length = 0;
+  std::uint32_t interface = 0;  // See Batch::interface().
 };
 
 // How the bytes of a batch are laid out, for whoever copies them.
@@ -69,12 +71,14 @@ enum class RecordLayout : std::uint8_t {
 };
 
 // A run of a savefile: some packets and everything that stands between them. All spans point into
-// the reader's buffer and hold until the next call of next_batch().
+// the reader's buffers and hold until the next call of next_batch().
 struct Batch {
-  int link_type = 0;                // Of every packet in it, a DLT_* number.
-  std::span<const Packet> packets;  // In the order of the file, kMaxBatch at most.
-  std::span<const Record> records;  // records[i] is packets[i]'s.
-  Bytes bytes;                      // All of it: the records and the other blocks between them.
+  int link_type = 0;                     // Of every packet in it, a DLT_* number.
+  std::span<const PacketBytes> packets;  // In the order of the file, kMaxBatch at most.
+  // Of pcapng, blocks[i] being that of packets[i]; empty for pcap, whose records stand one behind
+  // the other and say the rest themselves.
+  std::span<const PacketBlock> blocks;
+  Bytes bytes;  // All of it: the records and the other blocks between them.
   RecordLayout layout = RecordLayout::kPcap;
   // Whether a record says something else than its packet (pcap only, and as libpcap has it): one
   // longer than the snapshot length is cut to it, and files before version 2.4 may have the two
@@ -82,9 +86,22 @@ struct Batch {
   bool altered = false;
   // The file is at its end. (A batch without packets is not the end: other blocks may be in it.)
   bool done() const { return bytes.empty(); }
+
+  // The packet as the interpreter of classic programs takes it.
+  Packet packet(std::size_t index) const {
+    return {.captured = packets[index].bytes(), .wire_length = packets[index].length};
+  }
+  // The whole record or block of a packet, header and all, as it is in the file.
+  Bytes raw(std::size_t index) const;
+  // Nanoseconds since 1970, modulo 2^64; 0 when the file has none.
+  std::uint64_t timestamp(std::size_t index) const;
+  // Index into SavefileReader::interfaces().
+  std::uint32_t interface(std::size_t index) const {
+    return blocks.empty() ? 0 : blocks[index].interface;
+  }
 };
 
-inline constexpr std::size_t kMaxBatch = 256;  // Packets in one batch at most.
+inline constexpr std::size_t kMaxBatch = 2048;  // Packets in one batch at most.
 
 class SavefileSource;
 
@@ -110,7 +127,7 @@ class SavefileReader {
   const std::vector<SavefileInterface>& interfaces() const;
 
   // The next packets: as many as are at hand, so that a pipe is never waited for while a packet is
-  // there. All packets of a batch have one link type. Price: one read() for each 256 KiB.
+  // there. All packets of a batch have one link type. Price: one read() for each 512 KiB.
   //
   // kInvalidFile when the file breaks off in the middle of a record or says what cannot be, with
   // the number of the packet and the byte where it begins; kSystem when reading fails. Everything

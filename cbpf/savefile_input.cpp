@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -12,7 +13,14 @@
 namespace weir::cbpf {
 namespace {
 
-constexpr std::size_t kInitialCapacity = std::size_t{256} << 10;
+constexpr std::size_t kPage = 4096;
+
+// At most so much is read at once: little enough to stay in the second cache with what the filter
+// needs beside it, and enough to make the call cheap.
+constexpr std::size_t kPiece = std::size_t{512} << 10;
+constexpr std::size_t kInitialArea = std::size_t{64} << 10;
+constexpr std::size_t kInitialCapacity = kInitialArea + 2 * kPiece;
+constexpr std::size_t kPackedCapacity = std::size_t{256} << 10;
 
 // No read is asked for less than this while bytes are wanted, so that a window nearly full does not
 // lead to a hundred small reads.
@@ -20,11 +28,20 @@ constexpr std::size_t kLeastRead = std::size_t{64} << 10;
 
 }  // namespace
 
+Pages make_pages(std::size_t size) {
+  return Pages(new (PageDelete::kAlignment) std::uint8_t[size]);
+}
+
 SavefileInput::SavefileInput(Fd fd, std::string name)
     : fd_(std::move(fd)),
       name_(std::move(name)),
-      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kInitialCapacity)),
-      capacity_(kInitialCapacity) {}
+      buffer_(make_pages(kInitialCapacity)),
+      area_(kInitialArea),
+      capacity_(kInitialCapacity) {
+  // Standard input may stand in the middle of a page of a file.
+  const off_t position = ::lseek(fd_.get(), 0, SEEK_CUR);
+  begin_ = end_ = area_ + (position > 0 ? static_cast<std::size_t>(position) % kPage : 0);
+}
 
 bool SavefileInput::is_reading(const std::string& path) const {
   struct stat own {};
@@ -39,23 +56,21 @@ void SavefileInput::consume(std::size_t count) {
 }
 
 void SavefileInput::make_room() {
-  const std::size_t kept = size();
-  if (kept == 0) {
-    begin_ = end_ = 0;
-  }
   if (capacity_ - end_ >= kLeastRead) {
     return;
   }
-  if (capacity_ - kept >= kLeastRead) {
-    std::memmove(buffer_.get(), data(), kept);
-  } else {
-    auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(capacity_ * 2);
-    std::memcpy(larger.get(), data(), kept);
-    buffer_ = std::move(larger);
-    capacity_ *= 2;
+  const std::size_t kept = size();
+  Pages old;
+  std::uint8_t* from = buffer_.get() + begin_;
+  if (kept > area_) {
+    old = std::exchange(buffer_, {});
+    area_ = (2 * kept + kPage - 1) / kPage * kPage;
+    capacity_ = area_ + std::max(2 * kPiece, area_ / 2);
+    buffer_ = make_pages(capacity_);
   }
-  begin_ = 0;
-  end_ = kept;
+  std::memmove(buffer_.get() + area_ - kept, from, kept);
+  begin_ = area_ - kept;
+  end_ = area_;
 }
 
 Status SavefileInput::decompress(Compression compression) {
@@ -66,10 +81,10 @@ Status SavefileInput::decompress(Compression compression) {
                 {.file = name_});
   }
   compression_ = compression;
-  packed_ = std::make_unique_for_overwrite<std::uint8_t[]>(kInitialCapacity);
   packed_end_ = size();
-  std::memcpy(packed_.get(), data(), packed_end_);
-  begin_ = end_ = 0;
+  packed_ = std::make_unique_for_overwrite<std::uint8_t[]>(std::max(packed_end_, kPackedCapacity));
+  std::memcpy(packed_.get(), buffer_.get() + begin_, packed_end_);
+  begin_ = end_ = area_;
   return {};
 }
 
@@ -105,7 +120,7 @@ Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t roo
     if (packed_begin_ < packed_end_) {
       continue;  // A member has ended, another begins.
     }
-    const auto more = read_some(packed_.get(), kInitialCapacity);
+    const auto more = read_some(packed_.get(), kPackedCapacity);
     if (!more) {
       return more;
     }
@@ -125,7 +140,7 @@ Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t roo
 Result<bool> SavefileInput::fill() {
   make_room();
   std::uint8_t* const to = buffer_.get() + end_;
-  const std::size_t room = capacity_ - end_;
+  const std::size_t room = std::min(capacity_ - end_, kPiece);
   const auto count = decompressor_ != nullptr ? unpack_some(to, room) : read_some(to, room);
   if (!count) {
     return tl::make_unexpected(count.error());

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "cbpf/base/bytes.h"
@@ -13,20 +14,42 @@
 
 namespace weir::cbpf {
 
+// Bytes of a file that lie in memory.
+struct SavefileWindow {
+  std::uint8_t* data = nullptr;
+  std::size_t size = 0;
+  std::uint64_t offset = 0;  // Where in the file (unpacked, where it is compressed) it begins.
+
+  Bytes bytes() const { return {data, size}; }
+};
+
+// Memory that begins at a page. The kernel's copy out of its cache wants source and destination to
+// stand alike towards the lines of the cache: it takes twice the time else, and six times where the
+// destination is a few bytes ahead of the source.
+struct PageDelete {
+  void operator()(std::uint8_t* memory) const { ::operator delete[](memory, kAlignment); }
+  static constexpr std::align_val_t kAlignment{4096};
+};
+using Pages = std::unique_ptr<std::uint8_t[], PageDelete>;
+Pages make_pages(std::size_t size);
+
 // A window on the file: the bytes that have been read and not yet been consumed. read() into a
-// buffer that stays in the cache is faster here than mmap, which pays a page fault every 4 KiB, and
-// it works on pipes.
+// buffer that stays in the cache is faster here than mmap, which pays for every page, and it works
+// on pipes.
+//
+// The buffer is read into piece by piece from `area_` on, so that what is left of one piece stays
+// in front of the next, and in the end from `area_` on again, what is left being copied before it.
+// Two pieces are better than one: the kernel copies faster to where the cache does not hold the
+// lines of the piece before.
 class SavefileInput {
  public:
   SavefileInput(Fd fd, std::string name);
 
-  // The window; it moves with every fill().
-  std::uint8_t* data() { return buffer_.get() + begin_; }
+  // It moves with every fill().
+  SavefileWindow window() {
+    return {.data = buffer_.get() + begin_, .size = size(), .offset = offset_};
+  }
   std::size_t size() const { return end_ - begin_; }
-  Bytes bytes() const { return {buffer_.get() + begin_, size()}; }
-
-  // Where in the file (unpacked, where it is compressed) the window begins.
-  std::uint64_t offset() const { return offset_; }
   const std::string& name() const { return name_; }
 
   // Whether `path` names a regular file, and the one that is read here.
@@ -44,7 +67,7 @@ class SavefileInput {
 
   // Reads more behind the window with one read(), which on a pipe takes what is there. The buffer
   // grows only when the window has nearly filled it, so a record that lies about its length costs
-  // no more memory than twice the bytes that are really there. False at the end of the file;
+  // no more memory than some times the bytes that are really there. False at the end of the file;
   // kSystem when read() fails, which a signal can also make it do; kInvalidFile when compressed
   // data are damaged or break off.
   Result<bool> fill();
@@ -56,7 +79,8 @@ class SavefileInput {
 
   Fd fd_;
   std::string name_;
-  std::unique_ptr<std::uint8_t[]> buffer_;
+  Pages buffer_;
+  std::size_t area_ = 0;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

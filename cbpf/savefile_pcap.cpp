@@ -11,7 +11,11 @@ namespace weir::cbpf {
 namespace {
 
 constexpr std::size_t kFileHeader = 24;
-constexpr std::size_t kRecordHeader = 16;
+
+// Where the next record begins is known when this one has come from the second cache, which takes
+// longer than all else that is done for it. So some lines of the records ahead are asked for,
+// blindly.
+constexpr std::size_t kAhead = 1024;
 
 // The upper six bits of the link type field tell of the frame check sequence.
 constexpr std::uint32_t kLinkTypeMask = 0x03ffffff;
@@ -38,7 +42,8 @@ class PcapReader final : public SavefileFormatReader {
   };
 
   template <bool kSwapped>
-  Status find_records_in_order();
+  void find_plain_records();
+  Result<bool> find_any_record();
   Lengths lengths_of(std::uint32_t first, std::uint32_t second) const;
   Status read_version(std::uint16_t major, std::uint16_t minor);
   RecordLayout layout() const;
@@ -47,20 +52,21 @@ class PcapReader final : public SavefileFormatReader {
   bool swapped_ = false;
   LengthOrder order_ = LengthOrder::kCapturedFirst;
   std::uint32_t max_captured_ = 0;
+  std::uint32_t least_limit_ = 0;  // No record up to this length is altered or wrong.
 };
 
 Status PcapReader::open() {
-  while (scan_.input.size() < kFileHeader) {
-    const auto more = scan_.input.fill();
+  while (scan_.window.size < kFileHeader) {
+    const auto more = scan_.fill();
     if (!more) {
       return tl::make_unexpected(more.error());
     }
     if (!*more) {
-      return scan_.invalid(fmt::format("the header of the file is cut off after {} of 24 bytes",
-                                       scan_.input.size()));
+      return scan_.invalid(
+          fmt::format("the header of the file is cut off after {} of 24 bytes", scan_.window.size));
     }
   }
-  const std::uint8_t* p = scan_.input.data();
+  const std::uint8_t* p = scan_.window.data;
   const std::uint32_t magic = load_file32(p, false);
   swapped_ = magic != 0xa1b2c3d4 && magic != 0xa1b23c4d;
   scan_.header.swapped = swapped_;
@@ -81,7 +87,9 @@ Status PcapReader::open() {
       {.link_type = scan_.link_type,
        .snaplen = snaplen,
        .ticks_per_second = scan_.header.nanoseconds ? 1'000'000'000U : 1'000'000U});
+  least_limit_ = std::min(max_captured_, scan_.header.snaplen);
   scan_.input.consume(kFileHeader);
+  scan_.window = scan_.input.window();
   return {};
 }
 
@@ -113,55 +121,84 @@ PcapReader::Lengths PcapReader::lengths_of(std::uint32_t first, std::uint32_t se
 }
 
 Status PcapReader::find_records() {
-  return swapped_ ? find_records_in_order<true>() : find_records_in_order<false>();
+  const bool swapped = swapped_;
+  for (;;) {
+    if (order_ == LengthOrder::kCapturedFirst) {
+      swapped ? find_plain_records<true>() : find_plain_records<false>();
+    }
+    const auto taken = find_any_record();
+    if (!taken) {
+      return tl::make_unexpected(taken.error());
+    }
+    if (!*taken) {
+      return {};
+    }
+  }
 }
 
+// Takes records as long as they are whole, in the usual order and of a length that says nothing
+// special.
 template <bool kSwapped>
-Status PcapReader::find_records_in_order() {
-  const std::uint8_t* const base = scan_.input.data();
-  const std::size_t size = scan_.input.size();
-  const std::uint64_t nanoseconds = scan_.header.nanoseconds ? 1 : 1000;
-  while (scan_.packets.size() < kMaxBatch) {
-    const std::uint8_t* const p = base + scan_.scanned;
-    const std::size_t left = size - scan_.scanned;
-    if (left < kRecordHeader) {
-      return {};
+void PcapReader::find_plain_records() {
+  const std::uint8_t* const begin = scan_.window.data + scan_.scanned;
+  const std::uint8_t* const end = scan_.window.data + scan_.window.size;
+  const std::uint8_t* p = begin;
+  PacketBytes* out = scan_.found->packets.get() + scan_.found->count;
+  PacketBytes* const full = out + scan_.room();
+  const std::uint32_t limit = least_limit_;
+  while (out != full && static_cast<std::size_t>(end - p) >= kPcapRecordHeader) {
+    __builtin_prefetch(p + kAhead);
+    __builtin_prefetch(p + kAhead + 64);
+    const std::uint32_t captured = load_file32<kSwapped>(p + 8);
+    const std::size_t length = kPcapRecordHeader + captured;
+    if (captured > limit || static_cast<std::size_t>(end - p) < length) {
+      break;
     }
-    const Lengths lengths = lengths_of(load_file32<kSwapped>(p + 8), load_file32<kSwapped>(p + 12));
-    if (lengths.captured > max_captured_) {
-      return scan_.invalid(fmt::format(
-          "packet {} at byte {} claims {} captured bytes, more than the {} a packet can have",
-          scan_.packet_number(), scan_.position(), lengths.captured, max_captured_));
-    }
-    const std::size_t length = kRecordHeader + lengths.captured;
-    if (left < length) {
-      return {};
-    }
-    // A packet longer than the file's snapshot length is cut to it.
-    const std::uint32_t captured = std::min(lengths.captured, scan_.header.snaplen);
-    scan_.altered |= captured != load_file32<kSwapped>(p + 8);
-    scan_.packets.push_back(
-        {.captured = {p + kRecordHeader, captured}, .wire_length = lengths.wire});
-    scan_.records.push_back({.timestamp = load_file32<kSwapped>(p) * std::uint64_t{1'000'000'000} +
-                                          load_file32<kSwapped>(p + 4) * nanoseconds,
-                             .raw = {p, length}});
-    scan_.scanned += length;
+    *out++ = {p + kPcapRecordHeader, captured, load_file32<kSwapped>(p + 12)};
+    p += length;
   }
-  return {};
+  scan_.found->count = static_cast<std::size_t>(out - scan_.found->packets.get());
+  scan_.scanned += static_cast<std::size_t>(p - begin);
+}
+
+// Takes one record of any kind. False when there is none that is whole, or no room for it.
+Result<bool> PcapReader::find_any_record() {
+  const std::uint8_t* const p = scan_.window.data + scan_.scanned;
+  const std::size_t left = scan_.window.size - scan_.scanned;
+  if (scan_.room() == 0 || left < kPcapRecordHeader) {
+    return false;
+  }
+  const std::uint32_t first = load_file32(p + 8, swapped_);
+  const Lengths lengths = lengths_of(first, load_file32(p + 12, swapped_));
+  if (lengths.captured > max_captured_) {
+    return scan_.invalid(fmt::format(
+        "packet {} at byte {} claims {} captured bytes, more than the {} a packet can have",
+        scan_.packet_number(), scan_.position(), lengths.captured, max_captured_));
+  }
+  const std::size_t length = kPcapRecordHeader + lengths.captured;
+  if (left < length) {
+    return false;
+  }
+  // A packet longer than the file's snapshot length is cut to it.
+  const std::uint32_t captured = std::min(lengths.captured, scan_.header.snaplen);
+  scan_.altered |= captured != first;
+  scan_.found->packets[scan_.found->count++] = {p + kPcapRecordHeader, captured, lengths.wire};
+  scan_.scanned += length;
+  return true;
 }
 
 tl::unexpected<Error> PcapReader::cut_off() const {
-  const std::uint8_t* const p = scan_.input.bytes().data();
-  const std::size_t left = scan_.input.size();
-  const std::uint64_t number = scan_.packets_before + 1;
-  if (left < kRecordHeader) {
+  const std::uint8_t* const p = scan_.window.data + scan_.scanned;
+  const std::size_t left = scan_.window.size - scan_.scanned;
+  const std::uint64_t number = scan_.packet_number();
+  if (left < kPcapRecordHeader) {
     return scan_.invalid(
         fmt::format("the header of packet {} at byte {} is cut off after {} of 16 bytes", number,
-                    scan_.input.offset(), left));
+                    scan_.position(), left));
   }
   const Lengths lengths = lengths_of(load_file32(p + 8, swapped_), load_file32(p + 12, swapped_));
   return scan_.invalid(fmt::format("packet {} at byte {} is cut off after {} of its {} bytes",
-                                   number, scan_.input.offset(), left - kRecordHeader,
+                                   number, scan_.position(), left - kPcapRecordHeader,
                                    lengths.captured));
 }
 

@@ -107,7 +107,6 @@ class PcapngReader final : public SavefileFormatReader {
 
 Status PcapngReader::open() {
   scan_.layout = RecordLayout::kPcapng;
-  scan_.header.format = SavefileFormat::kPcapng;
   for (;;) {
     Status status = find_records();
     if (!status && !in_section_) {
@@ -116,7 +115,7 @@ Status PcapngReader::open() {
     if (!status || !scan_.interfaces.empty()) {
       break;
     }
-    const auto more = scan_.input.fill();
+    const auto more = scan_.fill();
     if (!more) {
       return tl::make_unexpected(more.error());
     }
@@ -131,7 +130,7 @@ Status PcapngReader::open() {
 }
 
 Status PcapngReader::find_records() {
-  while (scan_.packets.size() < kMaxBatch) {
+  while (scan_.room() != 0) {
     const auto block = next_block();
     if (!block) {
       return tl::make_unexpected(block.error());
@@ -152,8 +151,8 @@ Status PcapngReader::find_records() {
 }
 
 Result<std::optional<Block>> PcapngReader::next_block() {
-  const std::uint8_t* const p = scan_.input.data() + scan_.scanned;
-  const std::size_t left = scan_.input.size() - scan_.scanned;
+  const std::uint8_t* const p = scan_.window.data + scan_.scanned;
+  const std::size_t left = scan_.window.size - scan_.scanned;
   if (left < kBlockOverhead) {
     return std::nullopt;
   }
@@ -215,7 +214,7 @@ Result<bool> PcapngReader::take(const Block& block) {
 }
 
 Result<bool> PcapngReader::take_section(const Block& block) {
-  if (!scan_.packets.empty()) {
+  if (scan_.packets() != 0) {
     return false;
   }
   const bool swapped = load_file32(block.body(), false) != 0x1a2b3c4d;
@@ -231,7 +230,7 @@ Result<bool> PcapngReader::take_section(const Block& block) {
   in_section_ = true;
   scan_.interfaces.clear();
   // A copy with fewer packets is shorter than the section said, so it says "not known".
-  std::fill_n(scan_.input.data() + scan_.scanned + 16, 8, std::uint8_t{0xff});
+  std::fill_n(scan_.window.data + scan_.scanned + 16, 8, std::uint8_t{0xff});
   return true;
 }
 
@@ -358,7 +357,7 @@ Result<bool> PcapngReader::take_packet(const Block& block) {
         fmt::format("packet {} at byte {} claims {} captured bytes where {} can be",
                     scan_.packet_number(), scan_.position(), fields->captured, room));
   }
-  if (!scan_.packets.empty() && interface.link_type != scan_.link_type) {
+  if (scan_.packets() != 0 && interface.link_type != scan_.link_type) {
     return false;
   }
   scan_.link_type = interface.link_type;
@@ -367,29 +366,31 @@ Result<bool> PcapngReader::take_packet(const Block& block) {
     timestamp = to_nanoseconds(fields->ticks, interface.ticks_per_second) +
                 static_cast<std::uint64_t>(interface.offset_seconds) * kNanoseconds;
   }
-  scan_.packets.push_back(
-      {.captured = {block.body() + fields->fixed, fields->captured}, .wire_length = fields->wire});
-  scan_.records.push_back(
-      {.timestamp = timestamp, .interface = fields->interface, .raw = {block.data, block.length}});
+  const std::size_t index = scan_.found->count++;
+  scan_.found->packets[index] = {block.body() + fields->fixed, fields->captured, fields->wire};
+  scan_.found->blocks[index] = {.timestamp = timestamp,
+                                .begin = block.data,
+                                .length = block.length,
+                                .interface = fields->interface};
   return true;
 }
 
 tl::unexpected<Error> PcapngReader::cut_off() const {
-  const std::size_t left = scan_.input.size();
+  const std::uint8_t* const p = scan_.window.data + scan_.scanned;
+  const std::size_t left = scan_.window.size - scan_.scanned;
   if (left < kBlockOverhead) {
     return scan_.invalid(
-        fmt::format("the block at byte {} is cut off after {} bytes", scan_.input.offset(), left));
+        fmt::format("the block at byte {} is cut off after {} bytes", scan_.position(), left));
   }
-  const std::uint8_t* const p = scan_.input.bytes().data();
   const std::uint32_t type = load32(p);
   const bool swapped = type == kSectionBlock ? load_file32(p + 8, false) != 0x1a2b3c4d : swapped_;
   const bool packet =
       type == kEnhancedPacketBlock || type == kSimplePacketBlock || type == kObsoletePacketBlock;
   return scan_.invalid(
       fmt::format("{} at byte {} is cut off after {} of {} bytes",
-                  packet ? fmt::format("the block of packet {}", scan_.packets_before + 1)
+                  packet ? fmt::format("the block of packet {}", scan_.packet_number())
                          : std::string("the block"),
-                  scan_.input.offset(), left, load_file32(p + 4, swapped)));
+                  scan_.position(), left, load_file32(p + 4, swapped)));
 }
 
 }  // namespace

@@ -13,23 +13,53 @@
 
 namespace weir::cbpf {
 
+// The packets that were found. They are written without a look at the capacity, so whoever writes
+// asks first.
+struct SavefileFound {
+  std::unique_ptr<PacketBytes[]> packets;
+  std::unique_ptr<PacketBlock[]> blocks;  // As many, of pcapng.
+  std::size_t capacity = 0;
+  std::size_t count = 0;
+
+  // Makes room for so many. What was found is lost when it has to grow.
+  void reserve(std::size_t size, SavefileFormat format);
+};
+
 // A savefile in the middle of being read: the window on its bytes, and the batch in the making.
 struct SavefileScan {
   SavefileInput input;
+  SavefileWindow window;
   SavefileHeader header;
   std::vector<SavefileInterface> interfaces;
 
-  std::vector<Packet> packets;
-  std::vector<Record> records;
-  std::size_t scanned = 0;  // How much of the window the batch covers.
+  SavefileFound* found = nullptr;
+  std::size_t first = 0;    // Of what was found, the first packet of the batch.
+  std::size_t begin = 0;    // Where in the window the batch begins.
+  std::size_t scanned = 0;  // Where in the window it ends.
   int link_type = 0;
   RecordLayout layout = RecordLayout::kPcap;
   bool altered = false;
-  std::uint64_t packets_before = 0;  // Packets of the batches before this one.
+  std::uint64_t packets_before = 0;  // Packets before the first that was found.
+
+  std::size_t packets() const { return found->count - first; }
+  // How many more packets the batch takes.
+  std::size_t room() const {
+    return std::min(kMaxBatch - packets(), found->capacity - found->count);
+  }
+  Batch batch() const;
+  // Begins a batch behind the one that is made.
+  void next();
 
   // Where in the file the next record begins, and which packet is the next.
-  std::uint64_t position() const { return input.offset() + scanned; }
-  std::uint64_t packet_number() const { return packets_before + packets.size() + 1; }
+  std::uint64_t position() const { return window.offset + scanned; }
+  std::uint64_t packet_number() const { return packets_before + found->count + 1; }
+
+  // Reads more, if the input has the window.
+  Result<bool> fill() {
+    auto more = input.fill();
+    window = input.window();
+    return more;
+  }
 
   // kInvalidFile at this file.
   tl::unexpected<Error> invalid(std::string message) const {
@@ -59,6 +89,8 @@ std::unique_ptr<SavefileFormatReader> make_pcapng_reader(SavefileScan& scan);
 class SavefileSource {
  public:
   explicit SavefileSource(SavefileInput input) : scan_{.input = std::move(input)} {}
+  SavefileSource(const SavefileSource&) = delete;
+  SavefileSource& operator=(const SavefileSource&) = delete;
 
   // Finds out the format and reads the header.
   Status open();
@@ -75,6 +107,7 @@ class SavefileSource {
   void begin_batch();
 
   SavefileScan scan_;
+  SavefileFound found_;
   std::unique_ptr<SavefileFormatReader> format_;
   // What open() left in the batch has not been handed out.
   bool begun_ = true;
@@ -102,6 +135,15 @@ inline std::uint64_t load_file64(const std::uint8_t* p, bool swapped) {
   std::memcpy(&value, p, sizeof value);
   return swapped ? __builtin_bswap64(value) : value;
 }
+
+// How the bytes of pcap records are to be read.
+inline bool is_swapped(RecordLayout layout) {
+  return layout == RecordLayout::kPcapSwapped || layout == RecordLayout::kPcapSwappedNano;
+}
+inline bool is_nano(RecordLayout layout) {
+  return layout == RecordLayout::kPcapNano || layout == RecordLayout::kPcapSwappedNano;
+}
+inline constexpr std::size_t kPcapRecordHeader = 16;
 
 // tcpdump's reading of a snapshot length in a header (pcap_adjust_snapshot).
 std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type);

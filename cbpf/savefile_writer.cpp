@@ -19,17 +19,14 @@ namespace weir::cbpf {
 namespace {
 
 constexpr std::size_t kCapacity = std::size_t{256} << 10;
+constexpr std::size_t kMostParts = 1024;  // IOV_MAX of Linux.
+// From this length on a run is written from where it is: shorter ones are copied faster than the
+// kernel takes a part more.
+constexpr std::size_t kLeastBorrowed = 512;
 constexpr std::uint64_t kNanoseconds = 1'000'000'000;
 constexpr std::array<std::uint8_t, 4> kZeros{};
 
 constexpr std::uint32_t padded(std::uint32_t length) { return (length + 3) / 4 * 4; }
-
-bool is_swapped(RecordLayout layout) {
-  return layout == RecordLayout::kPcapSwapped || layout == RecordLayout::kPcapSwappedNano;
-}
-bool is_nano(RecordLayout layout) {
-  return layout == RecordLayout::kPcapNano || layout == RecordLayout::kPcapSwappedNano;
-}
 
 // The fraction of a second in a pcap record, in the unit that is wanted. A record may hold any 32
 // bits there. libpcap takes them for a signed number in a file of this machine's byte order and for
@@ -223,7 +220,11 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
                 {.file = name_});
   }
   if (same_layout(batch)) {
-    copy_runs(batch, accept_lengths);
+    batch.layout == RecordLayout::kPcapng ? copy_blocks(batch, accept_lengths)
+                                          : copy_runs(batch, accept_lengths);
+    if (borrowed_) {
+      write_out();
+    }
     return status();
   }
   if (options_.copied_blocks) {
@@ -239,83 +240,142 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
   return status();
 }
 
+// Records of pcap: each run of accepted ones is one piece of the batch.
 void SavefileWriter::copy_runs(const Batch& batch, std::span<const std::uint32_t> accept_lengths) {
-  const std::uint8_t* run = batch.bytes.data();
-  const auto put_run = [&](const std::uint8_t* end) {
-    put(run, static_cast<std::size_t>(end - run));
+  const std::size_t count = batch.packets.size();
+  edges_.resize(count + 1);
+  std::size_t edges = 0;
+  bool before = false;
+  // A branch on what the filter says of unseen packets would be mispredicted every few packets.
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool accepted = accept_lengths[i] != 0;
+    edges_[edges] = static_cast<std::uint32_t>(i);
+    edges += static_cast<std::size_t>(accepted != before);
+    before = accepted;
+  }
+  if (before) {
+    edges_[edges++] = static_cast<std::uint32_t>(count);
+  }
+  const auto record = [&](std::size_t index) {
+    return index < count ? batch.packets[index].data - kPcapRecordHeader
+                         : batch.bytes.data() + batch.bytes.size();
   };
-  for (std::size_t i = 0; i < batch.records.size(); ++i) {
+  for (std::size_t i = 0; i < edges; i += 2) {
+    packets_ += edges_[i + 1] - edges_[i];
+    put_run(record(edges_[i]), record(edges_[i + 1]));
+  }
+}
+
+// Blocks of pcapng: everything is kept but the rejected packets.
+void SavefileWriter::copy_blocks(const Batch& batch,
+                                 std::span<const std::uint32_t> accept_lengths) {
+  const std::uint8_t* run = batch.bytes.data();
+  for (std::size_t i = 0; i < batch.blocks.size(); ++i) {
     if (accept_lengths[i] != 0) {
       ++packets_;
       continue;
     }
-    const Bytes rejected = batch.records[i].raw;
-    put_run(rejected.data());
-    run = rejected.data() + rejected.size();
+    const PacketBlock& rejected = batch.blocks[i];
+    if (run != rejected.begin) {
+      put_run(run, rejected.begin);
+    }
+    run = rejected.begin + rejected.length;
   }
-  put_run(batch.bytes.data() + batch.bytes.size());
+  put_run(run, batch.bytes.data() + batch.bytes.size());
 }
 
 void SavefileWriter::copy_record(const Batch& batch, std::size_t index) {
-  const Record& record = batch.records[index];
   if (options_.format == SavefileFormat::kPcapng || batch.layout == RecordLayout::kPcapng) {
-    put_packet(batch.packets[index], record.timestamp, 0);
+    put_packet(batch.packet(index), batch.timestamp(index), 0);
     return;
   }
   const bool swapped = is_swapped(batch.layout);
-  const Bytes captured = batch.packets[index].captured;
-  put32(load_file32(record.raw.data(), swapped));
-  put32(converted_fraction(load_file32(record.raw.data() + 4, swapped), batch.layout,
-                           options_.nanoseconds));
-  put32(static_cast<std::uint32_t>(captured.size()));
-  put32(batch.packets[index].wire_length);
-  put(captured.data(), captured.size());
+  const PacketBytes& packet = batch.packets[index];
+  const std::uint8_t* const record = packet.data - kPcapRecordHeader;
+  put32(load_file32(record, swapped));
+  put32(converted_fraction(load_file32(record + 4, swapped), batch.layout, options_.nanoseconds));
+  put32(packet.captured);
+  put32(packet.length);
+  put(packet.data, packet.captured);
 }
 
 void SavefileWriter::put(const void* data, std::size_t size) {
-  if (size == 0) {
+  const auto* from = static_cast<const std::uint8_t*>(data);
+  bytes_ += size;
+  while (size > kCapacity - filled_) {
+    const std::size_t fits = kCapacity - filled_;
+    std::memcpy(buffer_.get() + filled_, from, fits);
+    filled_ += fits;
+    from += fits;
+    size -= fits;
+    write_out();
+  }
+  if (size != 0) {
+    std::memcpy(buffer_.get() + filled_, from, size);
+    filled_ += size;
+  }
+}
+
+// Puts bytes that stay where they are until write_out().
+void SavefileWriter::put_run(const std::uint8_t* begin, const std::uint8_t* end) {
+  const auto size = static_cast<std::size_t>(end - begin);
+  if (size < kLeastBorrowed) {
+    put(begin, size);
     return;
   }
   bytes_ += size;
-  if (size > kCapacity - filled_) {
-    if (size >= kCapacity / 2) {
-      write_out({static_cast<const std::uint8_t*>(data), size});
-      return;
-    }
-    write_out({});
+  end_part();
+  parts_.push_back({.iov_base = const_cast<std::uint8_t*>(begin), .iov_len = size});
+  borrowed_ = true;
+  if (parts_.size() >= kMostParts) {
+    write_out();
   }
-  std::memcpy(buffer_.get() + filled_, data, size);
-  filled_ += size;
 }
 
-void SavefileWriter::write_out(Bytes more) {
-  const Bytes gathered(buffer_.get(), std::exchange(filled_, 0));
+// What was put into the buffer becomes a part.
+void SavefileWriter::end_part() {
+  if (filled_ > part_begin_) {
+    parts_.push_back({.iov_base = buffer_.get() + part_begin_, .iov_len = filled_ - part_begin_});
+    part_begin_ = filled_;
+  }
+}
+
+void SavefileWriter::write_out() {
+  end_part();
   if (compressor_ == nullptr) {
-    write_parts(gathered, more);
-    return;
-  }
-  if (auto added = compressor_->add(gathered, packed_); !added) {
+    write_parts(parts_);
+  } else {
+    Status added;
+    for (const iovec& part : parts_) {
+      added = compressor_->add({static_cast<const std::uint8_t*>(part.iov_base), part.iov_len},
+                               packed_);
+      if (!added) {
+        break;
+      }
+    }
     write_packed(added);
-    return;
   }
-  write_packed(compressor_->add(more, packed_));
+  parts_.clear();
+  borrowed_ = false;
+  part_begin_ = filled_ = 0;
 }
 
 // Writes what the compressor has given out, and remembers it when it has failed.
 void SavefileWriter::write_packed(Status status) {
-  write_parts(packed_, {});
+  iovec all = {.iov_base = packed_.data(), .iov_len = packed_.size()};
+  if (!packed_.empty()) {
+    write_parts(std::span(&all, 1));
+  }
   packed_.clear();
   if (!status && !error_) {
     error_ = Error{status.error().code, status.error().message, {.file = name_}, {}};
   }
 }
 
-void SavefileWriter::write_parts(Bytes first, Bytes second) {
-  std::array<iovec, 2> parts = {
-      iovec{.iov_base = const_cast<std::uint8_t*>(first.data()), .iov_len = first.size()},
-      iovec{.iov_base = const_cast<std::uint8_t*>(second.data()), .iov_len = second.size()}};
-  while (!error_ && parts[0].iov_len + parts[1].iov_len > 0) {
-    const ssize_t count = ::writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
+void SavefileWriter::write_parts(std::span<iovec> parts) {
+  while (!error_ && !parts.empty()) {
+    const ssize_t count =
+        ::writev(fd_.get(), parts.data(), static_cast<int>(std::min(parts.size(), kMostParts)));
     if (count < 0) {
       if (errno == EAGAIN) {
         // Somebody who shares the descriptor has made it non-blocking.
@@ -330,11 +390,14 @@ void SavefileWriter::write_parts(Bytes first, Bytes second) {
       continue;
     }
     auto done = static_cast<std::size_t>(count);
-    for (iovec& part : parts) {
-      const std::size_t step = std::min(done, part.iov_len);
-      part.iov_base = static_cast<std::uint8_t*>(part.iov_base) + step;
-      part.iov_len -= step;
-      done -= step;
+    while (!parts.empty() && done >= parts.front().iov_len) {
+      done -= parts.front().iov_len;
+      parts = parts.subspan(1);
+    }
+    if (done != 0) {
+      iovec& part = parts.front();
+      part.iov_base = static_cast<std::uint8_t*>(part.iov_base) + done;
+      part.iov_len -= done;
     }
   }
 }
@@ -347,7 +410,7 @@ Status SavefileWriter::status() const {
 }
 
 Status SavefileWriter::flush() {
-  write_out({});
+  write_out();
   if (compressor_ != nullptr) {
     write_packed(compressor_->flush(packed_));
   }
@@ -355,7 +418,7 @@ Status SavefileWriter::flush() {
 }
 
 void SavefileWriter::finish() {
-  write_out({});
+  write_out();
   if (compressor_ != nullptr) {
     write_packed(compressor_->finish(packed_));
     compressor_.reset();

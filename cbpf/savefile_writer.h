@@ -1,6 +1,8 @@
 // Writing savefiles.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,7 +38,8 @@ struct SavefileWriterOptions {
 SavefileWriterOptions options_like(const SavefileHeader& header, SavefileFormat format);
 
 // Writes one savefile, in this machine's byte order. Output is gathered and written in large
-// blocks; what is handed over is copied, so nothing has to outlive a call.
+// blocks. Nothing has to outlive a call: what is handed over is copied, or, where it is long,
+// written before the call returns.
 //
 // After the first error every later call fails with it; what was written before it stays written.
 // SIGPIPE is the caller's business: where it is ignored, a closed pipe is an Error like any other.
@@ -91,23 +94,32 @@ class SavefileWriter {
   void write_header();
   bool same_layout(const Batch& batch) const;
   void copy_runs(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
+  void copy_blocks(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
   void copy_record(const Batch& batch, std::size_t index);
   void put_packet(const Packet& packet, std::uint64_t timestamp, std::uint32_t interface);
   void put_interface(const SavefileInterface& interface);
   void put(const void* data, std::size_t size);
+  void put_run(const std::uint8_t* begin, const std::uint8_t* end);
   void put32(std::uint32_t value) { put(&value, sizeof value); }
   void put16(std::uint16_t value) { put(&value, sizeof value); }
   void finish();
-  void write_out(Bytes more);
-  void write_parts(Bytes first, Bytes second);
+  void end_part();
+  void write_out();
+  void write_parts(std::span<iovec> parts);
   void write_packed(Status status);
   Status status() const;
 
   Fd fd_;
   std::string name_;
   SavefileWriterOptions options_;
+  // What is still to be written: the parts, and behind them what was put into the buffer since the
+  // last of them.
+  std::vector<iovec> parts_;
+  bool borrowed_ = false;  // A part lies outside of the buffer.
   std::unique_ptr<std::uint8_t[]> buffer_;
+  std::size_t part_begin_ = 0;
   std::size_t filled_ = 0;
+  std::vector<std::uint32_t> edges_;  // Where in a batch the verdict changes.
   std::uint64_t packets_ = 0;
   std::uint64_t bytes_ = 0;
   std::unique_ptr<Compressor> compressor_;  // Null where nothing is compressed.

@@ -180,12 +180,12 @@ inline ReadFile read_all(SavefileReader& reader) {
     }
     file.bytes.insert(file.bytes.end(), batch->bytes.begin(), batch->bytes.end());
     for (std::size_t i = 0; i < batch->packets.size(); ++i) {
-      const Packet& packet = batch->packets[i];
+      const Packet packet = batch->packet(i);
       file.packets.push_back({.captured = {packet.captured.begin(), packet.captured.end()},
                               .wire_length = packet.wire_length,
-                              .timestamp = batch->records[i].timestamp,
+                              .timestamp = batch->timestamp(i),
                               .link_type = batch->link_type,
-                              .interface = batch->records[i].interface});
+                              .interface = batch->interface(i)});
     }
   }
 }

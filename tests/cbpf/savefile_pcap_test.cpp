@@ -145,9 +145,9 @@ TEST(Pcap, CutsPacketsToTheSnapshotLength) {
   ASSERT_TRUE(batch);
   ASSERT_EQ(batch->packets.size(), 1U);
   EXPECT_TRUE(batch->altered);
-  EXPECT_EQ(batch->packets[0].captured.size(), 25U);
-  EXPECT_EQ(batch->packets[0].wire_length, 40U);
-  EXPECT_EQ(batch->records[0].raw.size(), 46U);
+  EXPECT_EQ(batch->packets[0].captured, 25U);
+  EXPECT_EQ(batch->packets[0].length, 40U);
+  EXPECT_EQ(batch->raw(0).size(), 46U);
 }
 
 // Before version 2.3 the lengths stood the other way round, and in 2.3 either way.
@@ -293,6 +293,42 @@ TEST(Pcap, KnowsTheFileItReads) {
   EXPECT_FALSE(reader->is_reading("/dev/null"));
   EXPECT_FALSE(reader->is_reading(path + ".missing"));
   std::remove(path.c_str());
+}
+
+// Records that the buffer has to grow for, with small ones between them.
+TEST(Pcap, ReadsRecordsLargerThanTheBuffer) {
+  FileBytes bytes;
+  bytes.pcap_header({.link_type = 279});  // EBHSCR: messages of up to 8 MiB.
+  const std::size_t sizes[] = {10, 8U << 20, 0, 3'000'001, 700, 600'000, 600'001, 5, 8U << 20};
+  for (const std::size_t size : sizes) {
+    bytes.pcap_record(1, 1, some_packet(size, static_cast<std::uint8_t>(size)), 9U << 20);
+  }
+  const test::ReadFile read = read_all(bytes.get());
+  EXPECT_EQ(read.error, "");
+  ASSERT_EQ(read.packets.size(), std::size(sizes));
+  EXPECT_TRUE(std::equal(read.bytes.begin(), read.bytes.end(), bytes.get().begin() + 24,
+                         bytes.get().end()));
+}
+
+// Standard input may have been read by somebody else before.
+TEST(Pcap, ReadsFromTheMiddleOfAFile) {
+  for (const std::size_t before : {1U, 4095U, 5000U}) {
+    FileBytes bytes;
+    bytes.bytes(some_packet(before)).pcap_header({});
+    for (std::size_t i = 0; i < 1000; ++i) {
+      bytes.pcap_record(1, 1, some_packet(i * 37 % 1999), 2000);
+    }
+    Fd file = test::file_of(bytes.get());
+    ASSERT_EQ(::lseek(file.get(), static_cast<off_t>(before), SEEK_SET),
+              static_cast<off_t>(before));
+    auto reader = SavefileReader::from_fd(std::move(file), "x");
+    ASSERT_TRUE(reader);
+    const test::ReadFile read = read_all(*reader);
+    EXPECT_EQ(read.error, "");
+    EXPECT_TRUE(std::equal(read.bytes.begin(), read.bytes.end(),
+                           bytes.get().begin() + static_cast<std::ptrdiff_t>(before) + 24,
+                           bytes.get().end()));
+  }
 }
 
 // Many more packets than a batch or a block holds, of all sizes.

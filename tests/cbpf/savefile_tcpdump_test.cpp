@@ -173,8 +173,8 @@ TEST_F(SavefileTcpdump, CopiesAsTcpdumpDoes) {
           break;
         }
         std::vector<std::uint32_t> accept;
-        for (const Packet& packet : batch->packets) {
-          accept.push_back(packet.wire_length > 20 ? 262144 : 0);
+        for (const PacketBytes& packet : batch->packets) {
+          accept.push_back(packet.length > 20 ? 262144 : 0);
         }
         ASSERT_TRUE(writer->copy(*batch, accept));
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/cbpf/savefile_bytes.h"
+#include "tests/random/choices.h"
 
 namespace weir::cbpf {
 namespace {
@@ -24,8 +25,9 @@ struct MemoryFile {
   std::vector<std::uint8_t> contents() const { return contents_of(fd.get()); }
 };
 
-// Copies `input` through a filter that takes every n-th packet, from the first on.
-std::vector<std::uint8_t> copied(Bytes input, SavefileFormat format, std::size_t every = 1) {
+// Copies `input` through a filter that says this of its packets, again and again.
+std::vector<std::uint8_t> copied(Bytes input, SavefileFormat format,
+                                 const std::vector<std::uint32_t>& accept_lengths) {
   auto reader = SavefileReader::from_fd(test::file_of(input), "in");
   const MemoryFile out;
   auto writer =
@@ -38,12 +40,19 @@ std::vector<std::uint8_t> copied(Bytes input, SavefileFormat format, std::size_t
     }
     std::vector<std::uint32_t> accept(batch->packets.size());
     for (std::uint32_t& length : accept) {
-      length = number++ % every == 0 ? 262144 : 0;
+      length = accept_lengths[number++ % accept_lengths.size()];
     }
     EXPECT_TRUE(writer->copy(*batch, accept));
   }
   EXPECT_TRUE(writer->close());
   return out.contents();
+}
+
+// The same with one that takes every n-th packet, from the first on.
+std::vector<std::uint8_t> copied(Bytes input, SavefileFormat format, std::size_t every = 1) {
+  std::vector<std::uint32_t> accept_lengths(every, 0);
+  accept_lengths[0] = 262144;
+  return copied(input, format, accept_lengths);
 }
 
 TEST(SavefileWriter, CutsNoPacketOfPcapngInPcap) {
@@ -127,6 +136,41 @@ TEST(SavefileWriter, CopiesPcapRecordsAsTheyAre) {
   }
   EXPECT_EQ(copied(in.get(), SavefileFormat::kPcap), wanted.get());
   EXPECT_EQ(copied(in.get(), SavefileFormat::kPcap, 3), thirds.get());
+}
+
+// Runs of every length and of many parts, in both formats: what was accepted, nothing else, in the
+// order of the file.
+TEST(SavefileWriter, CopiesRunsOfAnyLength) {
+  random::Choices choices(std::uint64_t{1});
+  for (const std::uint32_t longest : {20U, 700U, 3000U, 100'000U}) {
+    FileBytes pcap;
+    FileBytes pcapng;
+    pcap.pcap_header({.snaplen = 262144});
+    pcapng.section().interface(1);
+    std::vector<std::uint8_t> wanted;  // Behind the header.
+    std::vector<std::uint8_t> wanted_blocks = pcapng.get();
+    std::vector<std::uint32_t> accept;
+    const std::uint32_t keep = choices.pick({20U, 50U, 95U});
+    for (std::size_t i = 0; i < 4'000'000 / (longest + 200); ++i) {
+      const auto packet = some_packet(choices.below(longest), static_cast<std::uint8_t>(i));
+      const std::size_t record = pcap.get().size();
+      const std::size_t block = pcapng.get().size();
+      pcap.pcap_record(1, 1, packet, 1500);
+      pcapng.enhanced(0, 0, packet, 1500);
+      accept.push_back(choices.chance(keep) ? 1 : 0);
+      if (accept.back() != 0) {
+        wanted.insert(wanted.end(), pcap.get().begin() + static_cast<std::ptrdiff_t>(record),
+                      pcap.get().end());
+        wanted_blocks.insert(wanted_blocks.end(),
+                             pcapng.get().begin() + static_cast<std::ptrdiff_t>(block),
+                             pcapng.get().end());
+      }
+    }
+    std::vector<std::uint8_t> records = copied(pcap.get(), SavefileFormat::kPcap, accept);
+    records.erase(records.begin(), records.begin() + 24);
+    EXPECT_TRUE(records == wanted) << longest;
+    EXPECT_TRUE(copied(pcapng.get(), SavefileFormat::kPcapng, accept) == wanted_blocks) << longest;
+  }
 }
 
 TEST(SavefileWriter, CopiesPcapIntoPcapng) {

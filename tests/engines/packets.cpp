@@ -19,8 +19,8 @@ void add_file(const std::string& file, std::map<int, PacketSet>& sets) {
     if (batch->done()) {
       return;
     }
-    for (const cbpf::Packet& packet : batch->packets) {
-      sets[batch->link_type].add(packet.captured, packet.wire_length);
+    for (const PacketBytes& packet : batch->packets) {
+      sets[batch->link_type].add(packet.bytes(), packet.length);
     }
   }
 }

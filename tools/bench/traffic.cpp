@@ -79,9 +79,9 @@ Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t 
             {.file = file});
       }
       link_type = batch->link_type;
-      for (const cbpf::Packet& packet : batch->packets) {
+      for (const PacketBytes& packet : batch->packets) {
         if (traffic.size() < most) {
-          traffic.add(packet.captured, packet.wire_length);
+          traffic.add(packet.bytes(), packet.length);
         }
       }
     }

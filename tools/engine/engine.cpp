@@ -1,5 +1,6 @@
 #include "tools/engine/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <string>
@@ -80,6 +81,20 @@ std::optional<std::string> dialect_warning(EngineId id, const Filter& filter) {
   return std::string(engine.name) + " reads programs in the " +
          (engine.dialect == Dialect::kLinux ? "linux" : "libpcap") + " dialect, and instruction " +
          std::to_string(*at) + " can mean something else in it (see --dialect)";
+}
+
+Status Prepared::run_bytes(std::span<const PacketBytes> packets, std::span<std::uint32_t> results) {
+  std::array<cbpf::Packet, 64> chunk;
+  for (std::size_t at = 0; at < packets.size(); at += chunk.size()) {
+    const std::size_t count = std::min(chunk.size(), packets.size() - at);
+    for (std::size_t i = 0; i < count; ++i) {
+      chunk[i] = {.captured = packets[at + i].bytes(), .wire_length = packets[at + i].length};
+    }
+    if (auto ran = run(std::span(chunk).first(count), results.subspan(at, count)); !ran) {
+      return ran;
+    }
+  }
+  return {};
 }
 
 Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter) {

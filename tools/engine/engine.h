@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "cbpf/base/packet_bytes.h"
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
 #include "cbpf/validate.h"
@@ -44,8 +45,9 @@ const EngineInfo& info(EngineId id);
 // kUsage listing the names when there is no engine of that name.
 Result<EngineId> engine_by_name(std::string_view name);
 
-// The fastest engine of this process on this machine: extended-jit, or extended-interpreter where no
-// native code can be made (another processor, no executable memory). Price: one tiny compilation.
+// The fastest engine of this process on this machine: extended-jit, or extended-interpreter where
+// no native code can be made (another processor, no executable memory). Price: one tiny
+// compilation.
 EngineId fastest_engine();
 
 // What is run: a classic program and the link type (DLT_*) of the packets it is meant for.
@@ -84,6 +86,10 @@ class Prepared {
   // of packets[i], or 0/1 where the engine shows no more. The spans have one length. Fails with
   // kSystem only when the operating system does.
   virtual Status run(std::span<const cbpf::Packet> packets, std::span<std::uint32_t> results) = 0;
+
+  // The same for packets of which nothing is known but their bytes. Faster where the engine takes
+  // them as they are.
+  virtual Status run_bytes(std::span<const PacketBytes> packets, std::span<std::uint32_t> results);
 
   virtual Footprint footprint() const = 0;
 };

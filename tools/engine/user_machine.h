@@ -53,6 +53,11 @@ class UserMachine : public Prepared {
     return {};
   }
 
+  Status run_bytes(std::span<const PacketBytes> packets,
+                   std::span<std::uint32_t> results) override {
+    return machine_.run_packets(packets, results);
+  }
+
   Footprint footprint() const override { return footprint_; }
 
  private:

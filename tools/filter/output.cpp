@@ -132,7 +132,7 @@ Status Output::copy(const cbpf::Batch& batch, std::span<const std::uint32_t> acc
       bytes = writer_->bytes();
     }
     part_[i] = accept_lengths[i];
-    bytes += kRecordHeader + batch.packets[i].captured.size();
+    bytes += kRecordHeader + batch.packets[i].captured;
   }
   return writer_->copy(batch, part_);
 }

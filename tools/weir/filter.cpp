@@ -168,13 +168,16 @@ class FilterRun {
     if (!filter) {
       return tl::make_unexpected(filter.error());
     }
-    for (const cbpf::Packet& packet : batch.packets) {
-      ++totals_.packets;
-      if (!(*filter)->can_run(packet)) {
-        return tl::make_unexpected(cannot_show(packet, totals_.packets, engine_, file));
+    if (engine::info(engine_).in_kernel) {
+      for (std::size_t i = 0; i < batch.packets.size(); ++i) {
+        const cbpf::Packet packet = batch.packet(i);
+        if (!(*filter)->can_run(packet)) {
+          return tl::make_unexpected(cannot_show(packet, totals_.packets + i + 1, engine_, file));
+        }
       }
     }
-    if (auto ran = (*filter)->run(batch.packets, accept_lengths_); !ran) {
+    totals_.packets += batch.packets.size();
+    if (auto ran = (*filter)->run_bytes(batch.packets, accept_lengths_); !ran) {
       return ran;
     }
     count(batch);
@@ -192,7 +195,7 @@ class FilterRun {
       }
       if (accept_lengths_[i] != 0) {
         ++totals_.matched;
-        totals_.bytes_matched += batch.packets[i].wire_length;
+        totals_.bytes_matched += batch.packets[i].length;
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cbpf/base/bytes.h"
+#include "cbpf/base/packet_bytes.h"
 #include "translator/ebpf/program.h"
 
 namespace weir::ebpf {
@@ -51,11 +52,7 @@ struct Input {
 };
 
 // A packet of a batch.
-struct UserPacket {
-  const std::uint8_t* data = nullptr;
-  std::uint32_t captured = 0;  // Bytes at `data`.
-  std::uint32_t length = 0;    // Wire length.
-};
+using UserPacket = PacketBytes;
 
 enum class FaultKind : std::uint8_t { kNone, kOutside, kReadOnly, kUnaligned, kDepth, kBudget };
 
