@@ -10,8 +10,8 @@
 namespace weir {
 
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
-                                    const lower::Target& target) {
-  auto function = ir::build(program, link_type);
+                                    const lower::Target& target, const ir::SetTests& set_tests) {
+  auto function = ir::build(program, link_type, set_tests);
   if (function && target.vlan_stripped) {
     *function = lower::restore_vlan_tag(*function);
   }
@@ -26,7 +26,9 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
   if (!program.has_loop()) {
     target.skb_layout = options.skb_layout;
   }
-  auto function = build_function(program, options.link_type, target);
+  auto function =
+      build_function(program, options.link_type, target,
+                     options.set_tests != nullptr ? *options.set_tests : ir::SetTests{});
   if (!function) {
     return tl::make_unexpected(function.error());
   }

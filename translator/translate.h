@@ -7,6 +7,7 @@
 #include "cbpf/validate.h"
 #include "translator/ebpf/program.h"
 #include "translator/ir/function.h"
+#include "translator/ir/set_tests.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"
 
@@ -20,12 +21,15 @@ struct TranslateOptions {
   // (xdp::find_skb_layout); the program runs nowhere else. A program with a loop is not read so.
   std::optional<ebpf::SkbLayout> skb_layout;
   opt::PassOptions passes;
+  // Of the program (ir/set_tests.h); not owned, nullptr for none.
+  const ir::SetTests* set_tests = nullptr;
 };
 
 // The first step alone: the function that gives the program's verdict at the target. Where the hook
 // takes VLAN tags out of packets, they are put back (lower/vlan.h).
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
-                                    const lower::Target& target);
+                                    const lower::Target& target,
+                                    const ir::SetTests& set_tests = {});
 
 // Build for the target, optimise, lower, check. Errors are those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,

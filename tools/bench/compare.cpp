@@ -8,6 +8,7 @@
 #include "tools/bench/clock.h"
 #include "tools/bench/socket_slope.h"
 #include "tools/bench/test_run_cost.h"
+#include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 
 namespace weir::bench {
@@ -177,6 +178,7 @@ Status measure_slope(std::vector<Runner>& runners, const engine::Filter& filter,
                      std::vector<cbpf::Packet> packets, std::uint32_t rounds,
                      std::optional<double>& noise) {
   const auto extended = engine::socket_program(filter);
+  const auto classic = engine::classic_program(filter);
   std::vector<SlopeVariant> variants;
   std::vector<Runner*> measured;
   for (Runner& runner : runners) {
@@ -184,7 +186,10 @@ Status measure_slope(std::vector<Runner>& runners, const engine::Filter& filter,
       continue;
     }
     if (runner.row.id == EngineId::kKernelClassic) {
-      variants.push_back({.classic = &filter.program.program()});
+      if (!classic) {
+        return tl::make_unexpected(classic.error());
+      }
+      variants.push_back({.classic = &classic->program()});
     } else if (extended) {
       variants.push_back({.extended = &*extended});
     } else {

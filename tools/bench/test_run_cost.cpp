@@ -1,7 +1,7 @@
 #include "tools/bench/test_run_cost.h"
 
+#include "tools/engine/programs.h"
 #include "translator/ebpf/assembler.h"
-#include "translator/translate.h"
 #include "xdp/load.h"
 #include "xdp/test_run.h"
 
@@ -48,11 +48,9 @@ Result<std::vector<double>> test_run_cost(engine::EngineId id, const engine::Fil
                                           std::span<const cbpf::Packet> packets,
                                           const TestRunOptions& options) {
   const bool tc = id == engine::EngineId::kKernelTc;
-  TranslateOptions translation;
-  translation.link_type = filter.link_type;
-  translation.target = tc ? lower::TargetId::kTc : lower::TargetId::kXdp;
+  const lower::TargetId target = tc ? lower::TargetId::kTc : lower::TargetId::kXdp;
   const auto type = tc ? xdp::ProgramType::kTc : xdp::ProgramType::kXdp;
-  const auto program = translate(filter.program, translation);
+  const auto program = translate(filter.program, engine::translate_options(filter, target));
   if (!program) {
     return tl::make_unexpected(program.error());
   }
@@ -60,7 +58,7 @@ Result<std::vector<double>> test_run_cost(engine::EngineId id, const engine::Fil
   if (!loaded) {
     return tl::make_unexpected(loaded.error());
   }
-  const auto empty = xdp::load(returning(lower::target(translation.target).drop), type);
+  const auto empty = xdp::load(returning(lower::target(target).drop), type);
   if (!empty) {
     return tl::make_unexpected(empty.error());
   }

@@ -14,6 +14,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
 #include "cbpf/validate.h"
+#include "translator/ir/set_tests.h"
 
 namespace weir::engine {
 
@@ -52,11 +53,14 @@ EngineId fastest_engine();
 
 // What is run: a classic program and the link type (DLT_*) of the packets it is meant for.
 struct Filter {
+  // The program, or where there are set tests, that of the filter with its lists taken out, which
+  // means nothing alone (programs.h).
   cbpf::ValidatedProgram program;
   int link_type = 1;
   // The extensions every packet of the run brings in its Ancillary, as a mask of Ancillary::bit; a
   // filter that reads others is refused by the user-space engines.
   std::uint32_t known_extensions = 0;
+  ir::SetTests set_tests;
 };
 
 // A sentence for people where the engine reads the program in another dialect than the filter's and

@@ -1,4 +1,5 @@
 // The engine extended-interpreter: the translated program in weir's machine of 2014.
+#include "tools/engine/programs.h"
 #include "tools/engine/user_machine.h"
 #include "translator/vm/machine.h"
 
@@ -8,9 +9,7 @@ Result<ebpf::Program> translate_for_user(const Filter& filter) {
   if (auto answered = require_known_extensions(filter); !answered) {
     return tl::make_unexpected(answered.error());
   }
-  TranslateOptions options;
-  options.link_type = filter.link_type;
-  return translate(filter.program, options);
+  return translate(filter.program, translate_options(filter, lower::TargetId::kUser));
 }
 
 PreparedResult prepare_extended_interpreter(const Filter& filter) {

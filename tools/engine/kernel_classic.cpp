@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "tools/engine/engines.h"
+#include "tools/engine/programs.h"
 #include "tools/engine/return_probe.h"
 #include "xdp/socket_filter.h"
 
@@ -111,7 +112,11 @@ bool reads_link_layer(const cbpf::Program& program) {
 }  // namespace
 
 PreparedResult prepare_kernel_classic(const Filter& filter) {
-  const cbpf::Program& program = filter.program.program();
+  const auto whole = classic_program(filter);
+  if (!whole) {
+    return tl::make_unexpected(whole.error());
+  }
+  const cbpf::Program& program = whole->program();
   // The kernel reads every program in its own dialect, so it has to pass that dialect's rules.
   if (auto valid = cbpf::validate(program, cbpf::Dialect::kLinux); !valid) {
     return fail(ErrorCode::kUnsupported,

@@ -1,8 +1,8 @@
 // The engines kernel-socket, kernel-tc and kernel-xdp: the translated program in the running
 // kernel, one test run a packet.
 #include "tools/engine/engines.h"
+#include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
-#include "translator/translate.h"
 #include "xdp/load.h"
 #include "xdp/test_run.h"
 
@@ -67,11 +67,9 @@ class KernelExtended : public Prepared {
 
 PreparedResult prepare_kernel_extended(EngineId id, const Filter& filter) {
   const Hook hook = hook_of(id);
-  TranslateOptions options;
-  options.link_type = filter.link_type;
-  options.target = hook.target;
-  const auto program = hook.target == lower::TargetId::kSocket ? socket_program(filter)
-                                                               : translate(filter.program, options);
+  const auto program = hook.target == lower::TargetId::kSocket
+                           ? socket_program(filter)
+                           : translate(filter.program, translate_options(filter, hook.target));
   if (!program) {
     return tl::make_unexpected(program.error());
   }

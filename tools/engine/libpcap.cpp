@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tools/engine/engines.h"
+#include "tools/engine/programs.h"
 
 namespace weir::engine {
 namespace {
@@ -40,7 +41,11 @@ PreparedResult prepare_libpcap(const Filter& filter) {
   if (filter.program.extensions() != 0) {
     return fail(ErrorCode::kUnsupported, "bpf_filter() knows no Linux extensions");
   }
-  return std::make_unique<Libpcap>(filter.program.program());
+  const auto program = classic_program(filter);
+  if (!program) {
+    return tl::make_unexpected(program.error());
+  }
+  return std::make_unique<Libpcap>(program->program());
 }
 
 }  // namespace weir::engine

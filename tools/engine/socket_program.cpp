@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "translator/translate.h"
+#include "tools/engine/programs.h"
 #include "xdp/skb_layout.h"
 
 namespace weir::engine {
@@ -17,9 +17,7 @@ std::optional<ebpf::SkbLayout> ask_kernel() {
 
 Result<ebpf::Program> socket_program(const Filter& filter) {
   static const std::optional<ebpf::SkbLayout> kLayout = ask_kernel();
-  TranslateOptions options;
-  options.link_type = filter.link_type;
-  options.target = lower::TargetId::kSocket;
+  TranslateOptions options = translate_options(filter, lower::TargetId::kSocket);
   options.skb_layout = kLayout;
   return translate(filter.program, options);
 }

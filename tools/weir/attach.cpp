@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cbpf/compile.h"
+#include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/rule_report.h"
-#include "translator/translate.h"
 #include "xdp/rules.h"
 
 namespace weir::tool {
@@ -53,11 +53,11 @@ Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RulePlac
                            .link_type = input.link_type,
                            .attached_at = static_cast<std::uint64_t>(std::time(nullptr)),
                            .expression = input.text};
-  TranslateOptions options;
-  options.link_type = input.link_type;
-  options.target = place.hook == xdp::Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc;
+  const engine::Filter filter = input.filter();
+  TranslateOptions options = engine::translate_options(
+      filter, place.hook == xdp::Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc);
   options.rule = lower::Rule{.action = action, .text = xdp::encode_rule(rule)};
-  return translate(*input.program, options);
+  return translate(filter.program, options);
 }
 
 void print_attached(const Options& options, const xdp::RulePlace& place, ebpf::Action action,
@@ -177,6 +177,7 @@ Command attach_command() {
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run_attach,
+      kExpressionNotes,
   };
 }
 

@@ -131,6 +131,7 @@ Command bench_command() {
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run,
+      kExpressionNotes,
   };
 }
 

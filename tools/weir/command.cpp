@@ -164,6 +164,9 @@ std::string help_page(const Command& command) {
   if (!command.examples.empty()) {
     page += fmt::format("\nexamples:\n{}\n", command.examples);
   }
+  if (!command.notes.empty()) {
+    page += fmt::format("\n{}\n", command.notes);
+  }
   return page;
 }
 

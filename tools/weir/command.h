@@ -61,6 +61,7 @@ struct Command {
   std::string_view examples;     // Lines below them.
   std::vector<OptionSpec> options;
   Status (*run)(const Options& options);
+  std::string_view notes = {};  // Paragraphs below all else.
 };
 
 std::string help_page(const Command& command);

@@ -7,6 +7,7 @@
 
 #include "cbpf/disassemble.h"
 #include "cbpf/text.h"
+#include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
 #include "translator/ebpf/disassemble.h"
 #include "translator/ebpf/encode.h"
@@ -18,10 +19,8 @@ namespace weir::tool {
 namespace {
 
 Result<ebpf::Program> translate_input(const FilterInput& input, lower::TargetId target) {
-  TranslateOptions options;
-  options.link_type = input.link_type;
-  options.target = target;
-  return translate(*input.program, options);
+  const engine::Filter filter = input.filter();
+  return translate(filter.program, engine::translate_options(filter, target));
 }
 
 std::string hex_lines(const ebpf::Program& program) {
@@ -32,29 +31,50 @@ std::string hex_lines(const ebpf::Program& program) {
   return out;
 }
 
-nlohmann::json to_json(const FilterInput& input, const ebpf::Program& extended,
-                       lower::TargetId target) {
-  nlohmann::json classic = nlohmann::json::array();
-  for (const cbpf::Instruction& i : input.program->program().instructions) {
-    classic.push_back({i.code, i.jt, i.jf, i.k});
+nlohmann::json to_json(const cbpf::Program& program) {
+  nlohmann::json instructions = nlohmann::json::array();
+  for (const cbpf::Instruction& i : program.instructions) {
+    instructions.push_back({i.code, i.jt, i.jf, i.k});
   }
+  const std::size_t count = instructions.size();
+  return {{"count", count}, {"instructions", std::move(instructions)}};
+}
+
+nlohmann::json to_json(const ebpf::Program& program, lower::TargetId target) {
   nlohmann::json slots = nlohmann::json::array();
-  for (const ebpf::Slot& slot : ebpf::encode(extended.instructions)) {
+  for (const ebpf::Slot& slot : ebpf::encode(program.instructions)) {
     slots.push_back(ebpf::to_hex(slot));
   }
-  const std::size_t classic_count = classic.size();
-  const std::size_t extended_count = slots.size();
-  return {{"expression", input.text},
-          {"link_type", cbpf::link_type_name(input.link_type)},
-          {"classic", {{"count", classic_count}, {"instructions", std::move(classic)}}},
-          {"extended",
-           {{"target", lower::target(target).name},
-            {"count", extended_count},
-            {"instructions", std::move(slots)}}}};
+  const std::size_t count = slots.size();
+  return {
+      {"target", lower::target(target).name}, {"count", count}, {"instructions", std::move(slots)}};
+}
+
+Status print_json(const FilterInput& input, lower::TargetId target) {
+  const auto extended = translate_input(input, target);
+  if (!extended) {
+    return tl::make_unexpected(extended.error());
+  }
+  const auto classic = engine::classic_program(input.filter());
+  if (!classic && classic.error().code != ErrorCode::kUnsupported) {
+    return tl::make_unexpected(classic.error());
+  }
+  const nlohmann::json object = {
+      {"expression", input.text},
+      {"link_type", cbpf::link_type_name(input.link_type)},
+      // A long list may be more than the classic machine can say.
+      {"classic", classic ? to_json(classic->program()) : nlohmann::json()},
+      {"extended", to_json(*extended, target)}};
+  fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return {};
 }
 
 Status print_classic(const FilterInput& input, const std::string& form) {
-  const cbpf::Program& program = input.program->program();
+  const auto whole = engine::classic_program(input.filter());
+  if (!whole) {
+    return tl::make_unexpected(whole.error());
+  }
+  const cbpf::Program& program = whole->program();
   if (form == "listing") {
     fmt::print("{}", cbpf::to_text(program, cbpf::TextForm::kListing));
   } else if (form == "c") {
@@ -91,7 +111,7 @@ Status print_extended(const FilterInput& input, lower::TargetId target, const st
 }
 
 Status print_ir(const FilterInput& input) {
-  auto function = ir::build(*input.program, input.link_type);
+  auto function = ir::build(*input.program, input.link_type, input.set_tests);
   if (!function) {
     return tl::make_unexpected(function.error());
   }
@@ -134,13 +154,7 @@ Status run(const Options& options) {
   if (form != "json") {
     return to == "classic" ? print_classic(*input, form) : print_extended(*input, *target, form);
   }
-  const auto extended = translate_input(*input, *target);
-  if (!extended) {
-    return tl::make_unexpected(extended.error());
-  }
-  fmt::print("{}\n", to_json(*input, *extended, *target)
-                         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  return {};
+  return print_json(*input, *target);
 }
 
 }  // namespace
@@ -168,6 +182,7 @@ Command compile_command() {
           {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},
       }),
       run,
+      kExpressionNotes,
   };
 }
 

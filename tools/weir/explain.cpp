@@ -48,6 +48,7 @@ Command explain_command() {
           {"dump-ir", 0, OptionKind::kFlag, "", "show the IR after every pass"},
       }),
       run,
+      kExpressionNotes,
   };
 }
 

@@ -14,6 +14,8 @@
 namespace weir::tool {
 namespace {
 
+constexpr std::size_t kMostRanges = 16;  // Of a list that are shown.
+
 std::string heading(const std::string& text) { return fmt::format("\n== {} ==\n", text); }
 
 // The text of the passes' work on the way, and the function they leave.
@@ -24,7 +26,7 @@ Result<std::string> pass_pages(ir::Function& function, const ExplainOptions& opt
   passes.passes = options.passes;
   passes.check = true;
   passes.dump = [&](std::string_view name, const ir::Function& now) {
-    std::string text = ir::print(now);
+    std::string text = ir::print(now, kMostRanges);
     if (name.empty()) {
       pages += heading("IR as built") + text;
     } else if (options.every_pass) {
@@ -42,6 +44,20 @@ Result<std::string> pass_pages(ir::Function& function, const ExplainOptions& opt
   return pages;
 }
 
+Result<cbpf::ValidatedProgram> classic_again(const FilterInput& input,
+                                             const ExplainOptions& options) {
+  opt::PassOptions passes;
+  passes.passes = options.passes;
+  if (input.set_tests.empty()) {
+    return translate_classic(*input.program, {.link_type = input.link_type, .passes = passes});
+  }
+  auto function = ir::build(*input.program, input.link_type, input.set_tests);
+  if (!function) {
+    return tl::make_unexpected(function.error());
+  }
+  return translate_classic(*std::move(function), input.program->dialect(), passes);
+}
+
 }  // namespace
 
 Result<std::string> explain_page(const FilterInput& input, const ExplainOptions& options) {
@@ -51,7 +67,11 @@ Result<std::string> explain_page(const FilterInput& input, const ExplainOptions&
                   cbpf::link_type_name(input.link_type));
   page += heading(fmt::format("classic, {} instructions", classic.instructions.size()));
   page += cbpf::to_text(classic, cbpf::TextForm::kListing);
-  auto function = build_function(*input.program, input.link_type, lower::target(options.target));
+  for (const ir::SetTest& test : input.set_tests.tests) {
+    page += fmt::format("({:03}) stands for a test of the set s{}\n", test.instruction, test.set);
+  }
+  auto function = build_function(*input.program, input.link_type, lower::target(options.target),
+                                 input.set_tests);
   if (!function) {
     return tl::make_unexpected(function.error());
   }
@@ -68,10 +88,10 @@ Result<std::string> explain_page(const FilterInput& input, const ExplainOptions&
   page += heading(fmt::format("extended for {}, {} instructions", target.name,
                               ebpf::slot_count(extended->instructions)));
   page += ebpf::disassemble(extended->instructions);
-  ClassicOptions back;
-  back.link_type = input.link_type;
-  back.passes.passes = options.passes;
-  const auto optimised = translate_classic(*input.program, back);
+  const auto optimised = classic_again(input, options);
+  if (!optimised && optimised.error().code == ErrorCode::kUnsupported) {
+    return page + heading("no classic program again") + to_string(optimised.error()) + "\n";
+  }
   if (!optimised) {
     return tl::make_unexpected(optimised.error());
   }

@@ -344,6 +344,7 @@ Command filter_command() {
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run,
+      kExpressionNotes,
   };
 }
 

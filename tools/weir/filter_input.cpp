@@ -10,6 +10,7 @@
 #include "cbpf/assemble.h"
 #include "cbpf/compile.h"
 #include "cbpf/text.h"
+#include "translator/frontend/compile.h"
 #include "translator/translate.h"
 
 namespace weir::tool {
@@ -114,11 +115,17 @@ Result<cbpf::Program> read_program(const Options& options, const TrafficSource& 
     return tl::make_unexpected(expression.error());
   }
   input.text = std::move(*expression);
-  return cbpf::compile(input.text, {.link_type = input.link_type,
-                                    .snaplen = input.snaplen,
-                                    .optimize = by_libpcap,
-                                    .savefile = source.savefile,
-                                    .swapped = source.swapped});
+  auto compiled = frontend::compile(input.text, {.compile = {.link_type = input.link_type,
+                                                             .snaplen = input.snaplen,
+                                                             .optimize = by_libpcap,
+                                                             .savefile = source.savefile,
+                                                             .swapped = source.swapped},
+                                                 .read_file = read_text_file});
+  if (!compiled) {
+    return tl::make_unexpected(std::move(compiled).error());
+  }
+  input.set_tests = std::move(compiled->tests);
+  return std::move(compiled->program);
 }
 
 }  // namespace
@@ -173,7 +180,7 @@ Result<FilterInput> read_filter_input(const Options& options, const TrafficSourc
     return tl::make_unexpected(program.error());
   }
   auto validated = cbpf::validate(std::move(*program), *dialect);
-  if (validated && *optimizer == Optimizer::kWeir) {
+  if (validated && *optimizer == Optimizer::kWeir && input.set_tests.empty()) {
     validated = translate_classic(*validated, {.link_type = input.link_type});
   }
   if (!validated) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cbpf/base/result.h"
@@ -12,18 +13,38 @@
 
 namespace weir::tool {
 
-// The filter as given, and the validated program it stands for.
+// The filter as given, and the validated program it stands for; where there are set tests, they
+// belong to the program.
 struct FilterInput {
   std::string text;  // The expression, or "" where assembly or bytecode was given.
   int link_type = 1;
   std::uint32_t snaplen = 0;
   std::optional<cbpf::ValidatedProgram> program;  // Always there once it is read.
 
-  engine::Filter filter() const { return {*program, link_type}; }
+  ir::SetTests set_tests;
+
+  engine::Filter filter() const {
+    return {.program = *program, .link_type = link_type, .set_tests = set_tests};
+  }
 };
 
 // The options that say how the filter is given, and a command's own behind them.
 std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more);
+
+// What weir's expressions have beside libpcap's, for the help pages of commands that take one.
+inline constexpr std::string_view kExpressionNotes =
+    "lists:\n"
+    "  [not] [PROTOCOL] [src|dst] host|net|port|portrange|proto [not] in @FILE\n"
+    "\n"
+    "asks whether the value is a member of the list in FILE, one member a line; '#' begins a\n"
+    "comment. Hosts and nets are addresses of IPv4 and IPv6, nets (ADDRESS/BITS) and ranges\n"
+    "(LOW-HIGH), after `ether host` MAC addresses; ports are numbers and ranges (LOW-HIGH),\n"
+    "protocols numbers; names are not looked up. A list means the `or` of its members in\n"
+    "parentheses, as if each stood behind the words before `in`; a list without members holds\n"
+    "nothing. However long it is, a program asks with a fixed number of instructions. Long chains\n"
+    "of `or` in an expression, or in the file of -F, are read as lists too.\n"
+    "\n"
+    "  src net in @bogons and not tcp port in @services";
 
 // Where the packets of a filter come from, as far as the meaning of an expression hangs on it.
 struct TrafficSource {

@@ -23,6 +23,7 @@ constexpr int kMaxDepth = 200;
 // A sentinel is worth its while for so many members.
 constexpr std::size_t kFewest = 2;
 constexpr std::string_view kNothing = "0 = 1";
+constexpr std::string_view kAnything = "len>0";
 
 using Tokens = std::span<const Token>;
 
@@ -40,6 +41,7 @@ class Shortener {
 
   Result<ShortExpression> run() {
     const std::vector<Token> tokens = tokenize(text_);
+    result_.legible = text_;
     level(tokens, std::nullopt, 0);
     if (error_) {
       return tl::make_unexpected(*std::move(error_));
@@ -156,6 +158,10 @@ class Shortener {
   // has, where that is known.
   Inherited copy_term(Tokens term, const Inherited& inherited, int depth) {
     if (const auto list = find_list(term)) {
+      std::string plain(kAnything);
+      const std::size_t length = term.back().end - term.front().begin;
+      plain.resize(std::max(plain.size(), length), ' ');
+      result_.legible.replace(term.front().begin, length, plain);
       write_list(*list);
       return std::nullopt;
     }

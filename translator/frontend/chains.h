@@ -34,7 +34,7 @@ using ReadFile = std::function<Result<std::string>(const std::string& name)>;
 
 struct ChainOptions {
   int link_type = 1;         // A DLT_* number.
-  std::size_t shortest = 8;  // Chains of fewer terms pass as they are.
+  std::size_t shortest = 24;  // Chains of fewer terms pass as they are.
   ReadFile read_file;        // Without it, files are errors.
 };
 
@@ -50,6 +50,9 @@ struct ShortExpression {
   std::array<std::string, 2> texts;  // They differ in the sentinels' numbers only.
   std::vector<Sentinel> sentinels;
   bool names_files = false;
+  // The expression as it was written, with a plain term of the same length for each list in a file:
+  // where libpcap finds fault with it, it stands in the expression too.
+  std::string legible;
 };
 
 // O(n log n). kSyntax with line and column for a member of a file that is none, the errors of

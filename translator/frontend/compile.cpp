@@ -102,6 +102,27 @@ class Finder {
   std::vector<bool> found_;                        // By sentinel.
 };
 
+// What libpcap says of an expression with lists from files, of whose short form it has said
+// `error`: the sentence and, where the lists are not to blame, the caret under the words as they
+// stand in the expression.
+Error as_written(const std::string& expression, const std::string& legible,
+                 const cbpf::CompileOptions& options, Error error) {
+  const auto plain = cbpf::compile(legible, options);
+  if (plain) {
+    error.detail.clear();
+    return error;
+  }
+  error = plain.error();
+  const std::size_t caret = error.detail.find('\n');
+  const std::size_t line = legible.find(error.detail.substr(0, caret));
+  if (caret == std::string::npos || line == std::string::npos) {
+    error.detail.clear();
+  } else {
+    error.detail.replace(0, caret, expression.substr(line, caret));
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<CompiledExpression> compile(const std::string& expression,
@@ -109,7 +130,7 @@ Result<CompiledExpression> compile(const std::string& expression,
   cbpf::CompileOptions plain = options.compile;
   plain.optimize = false;
   const auto whole = [&]() -> Result<CompiledExpression> {
-    auto program = cbpf::compile(expression, plain);
+    auto program = cbpf::compile(expression, options.compile);
     if (!program) {
       return tl::make_unexpected(std::move(program).error());
     }
@@ -121,15 +142,18 @@ Result<CompiledExpression> compile(const std::string& expression,
   if (!shortened) {
     return tl::make_unexpected(std::move(shortened).error());
   }
-  if (shortened->sentinels.empty() && !shortened->names_files) {
+  const bool as_it_is = shortened->sentinels.empty() || options.compile.optimize;
+  if (as_it_is && !shortened->names_files) {
     return whole();
   }
   auto first = cbpf::compile(shortened->texts[0], plain);
   auto second = cbpf::compile(shortened->texts[1], plain);
   if (!first || !second) {
     // libpcap's sentence about the expression as it was written.
-    return shortened->names_files ? tl::make_unexpected(first ? second.error() : first.error())
-                                  : whole();
+    return shortened->names_files
+               ? tl::make_unexpected(as_written(expression, shortened->legible, plain,
+                                                first ? second.error() : first.error()))
+               : whole();
   }
   auto tests = Finder(*shortened).run(*first, *second);
   if (!tests) {

@@ -18,9 +18,10 @@ struct CompiledExpression {
 };
 
 struct ExpressionOptions {
-  cbpf::CompileOptions
-      compile;  // Its `optimize` is not looked at: libpcap's optimiser knows no sets.
-  std::size_t shortest_chain = 8;
+  // With `optimize` an expression passes as it is, unless it names files: libpcap's optimiser knows
+  // no sets.
+  cbpf::CompileOptions compile;
+  std::size_t shortest_chain = 24;
   ReadFile read_file;
 };
 

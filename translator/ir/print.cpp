@@ -16,8 +16,8 @@ constexpr std::size_t kMembersInLine = 8;
 
 class Printer {
  public:
-  explicit Printer(const Function& function)
-      : function_(function), numbers_(number_values(function)) {}
+  Printer(const Function& function, std::size_t most_ranges)
+      : function_(function), numbers_(number_values(function)), most_ranges_(most_ranges) {}
 
   std::string run() {
     write("function {} {{\n", cbpf::link_type_name(function_.link_type));
@@ -77,6 +77,10 @@ class Printer {
     for (std::size_t i = 0; i < set.ranges.size(); ++i) {
       const Range& range = set.ranges[i];
       write("{}", separator);
+      if (i == most_ranges_) {
+        write("and {} more", set.ranges.size() - i);
+        break;
+      }
       separator = (i + 1) % kMembersInLine == 0 ? ",\n  " : ", ";
       print_key(range.low, set.words);
       if (range.high != range.low) {
@@ -222,11 +226,14 @@ class Printer {
 
   const Function& function_;
   const std::vector<std::uint32_t> numbers_;
+  const std::size_t most_ranges_;
   fmt::memory_buffer out_;
 };
 
 }  // namespace
 
-std::string print(const Function& function) { return Printer(function).run(); }
+std::string print(const Function& function, std::size_t most_ranges) {
+  return Printer(function, most_ranges).run();
+}
 
 }  // namespace weir::ir
