@@ -1,17 +1,19 @@
-// Programs go forward but for a jump to the top (kRestart), so a sweep from the last instruction to
-// the first finds what an instruction goes on to merged already: hash consing, as for states when
-// an automaton without loops is minimised (Revuz, "Minimisation of acyclic deterministic automata
-// in linear time", 1992). It is done on instructions, behind register allocation, because there
-// paths that began differently have come to use the same registers for the same things.
+// Programs have no way back but for a jump to the top (kRestart), so every instruction can be
+// looked at when all that it goes on to has been merged: hash consing, as for states when an
+// automaton without loops is minimised (Revuz, "Minimisation of acyclic deterministic automata in
+// linear time", 1992). It is done on instructions, behind register allocation, because there paths
+// that began differently have come to use the same registers for the same things.
 //
 // Among the nodes that are left, one is laid out when all that lead to it have been, so that every
-// jump goes forward as before; of those that can be next, what falls through comes first, else what
+// jump but that goes forward; of those that can be next, what falls through comes first, else what
 // stood first in the program. Which way of a condition falls through is tried where it could make
 // the program shorter.
 #include "translator/lower/merge_tails.h"
 
 #include <array>
+#include <compare>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <queue>
@@ -34,14 +36,14 @@ constexpr NodeId kNone = 0xffffffff;
 // Programs of more nodes are laid out once.
 constexpr std::size_t kMaxSearched = 128;
 
-// An instruction and where it goes on. Nodes are numbered from the program's end, so that every way
-// but `back` leads to a smaller number.
+// An instruction and where it goes on. Every way but `back` leads to a node of a smaller number.
 struct Node {
   Instruction instruction;
   std::uint32_t origin = ebpf::kNoOrigin;
   NodeId next = kNone;          // Without a jump.
   NodeId jump = kNone;          // When the condition holds.
   bool turned = false;          // The old program went on to `jump` without a jump.
+  std::size_t place = 0;        // The last instruction of the old program that does this.
   std::size_t back = SIZE_MAX;  // The instruction of the old program that a backward jump goes to.
 };
 
@@ -50,10 +52,10 @@ class TailMerger {
   explicit TailMerger(const ebpf::Program& program) : program_(program) {}
 
   ebpf::Program run() {
-    if (!find_targets()) {
+    find_targets();
+    if (!make_nodes()) {
       return program_;
     }
-    make_nodes();
     count_ways();
     return write(best_layout());
   }
@@ -67,8 +69,8 @@ class TailMerger {
     return std::holds_alternative<ebpf::Exit>(instruction);
   }
 
-  // The instruction each jump leads to. False when there is something this pass does not know.
-  bool find_targets() {
+  // The instruction each jump leads to.
+  void find_targets() {
     const auto& all = program_.instructions;
     std::vector<std::size_t> at_slot;
     std::vector<std::size_t> behind;  // By instruction: the slot behind it.
@@ -77,22 +79,12 @@ class TailMerger {
       behind.push_back(at_slot.size());
     }
     targets_.assign(all.size(), SIZE_MAX);
-    is_target_of_back_.assign(all.size(), false);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto* jump = std::get_if<Jump>(&all[i]);
-      if (jump == nullptr) {
-        continue;
-      }
-      const std::int64_t slot = static_cast<std::int64_t>(behind[i]) + jump->offset;
-      targets_[i] = at_slot[static_cast<std::size_t>(slot)];
-      if (targets_[i] <= i) {
-        if (jump->op != JumpOp::kJa) {
-          return false;
-        }
-        is_target_of_back_[targets_[i]] = true;
+      if (const auto* jump = std::get_if<Jump>(&all[i])) {
+        const std::int64_t slot = static_cast<std::int64_t>(behind[i]) + jump->offset;
+        targets_[i] = at_slot[static_cast<std::size_t>(slot)];
       }
     }
-    return true;
   }
 
   // ---- Merging ----
@@ -112,36 +104,80 @@ class TailMerger {
             std::uint64_t{node.next} << 32 | node.jump, apart};
   }
 
-  void make_nodes() {
+  // Every instruction behind all it goes on to: in the order in which a walk through the program
+  // leaves them. False when some other way than a jump leads back.
+  bool make_nodes() {
     const auto& all = program_.instructions;
     node_of_.assign(all.size(), kNone);
-    std::map<Key, NodeId> known;
-    for (std::size_t i = all.size(); i-- > 0;) {
-      Node node{.instruction = all[i], .origin = program_.origins[i]};
-      const bool back = targets_[i] <= i;
-      if (back) {
-        node.back = targets_[i];
-      } else if (is_jump(all[i], JumpOp::kJa)) {
-        node_of_[i] = node_of_[targets_[i]];
-        continue;
-      } else if (targets_[i] != SIZE_MAX) {
-        node.jump = node_of_[targets_[i]];
-        node.next = node_of_[i + 1];
-        if (node.jump == node.next) {
-          node_of_[i] = node.next;
+    leads_back_.assign(all.size(), false);
+    is_target_of_back_.assign(all.size(), false);
+    std::vector<bool> entered(all.size(), false);
+    std::vector<std::size_t> way = {0};
+    while (!way.empty()) {
+      const std::size_t at = way.back();
+      entered[at] = true;
+      std::size_t open = SIZE_MAX;
+      for (const std::size_t to : {falls_to(at), targets_[at]}) {
+        if (to == SIZE_MAX || node_of_[to] != kNone) {
           continue;
         }
-        turn_to_usual_form(node);
-      } else if (!is_exit(all[i])) {
-        node.next = node_of_[i + 1];
+        if (!entered[to]) {
+          open = to;
+        } else if (is_jump(all[at], JumpOp::kJa)) {
+          leads_back_[at] = true;
+          is_target_of_back_[to] = true;
+        } else {
+          return false;
+        }
       }
-      const std::size_t apart = back || is_target_of_back_[i] ? i : SIZE_MAX;
-      const auto [at, is_new] =
-          known.try_emplace(key_of(node, apart), static_cast<NodeId>(nodes_.size()));
-      if (is_new) {
-        nodes_.push_back(std::move(node));
+      if (open != SIZE_MAX) {
+        way.push_back(open);
+        continue;
       }
-      node_of_[i] = at->second;
+      way.pop_back();
+      if (node_of_[at] == kNone) {
+        make_node(at);
+      }
+    }
+    return true;
+  }
+
+  // The instruction that an instruction runs into.
+  std::size_t falls_to(std::size_t at) const {
+    const Instruction& instruction = program_.instructions[at];
+    return is_exit(instruction) || is_jump(instruction, JumpOp::kJa) ? SIZE_MAX : at + 1;
+  }
+
+  void make_node(std::size_t at) {
+    const Instruction& instruction = program_.instructions[at];
+    Node node{.instruction = instruction, .origin = program_.origins[at], .place = at};
+    if (leads_back_[at]) {
+      node.back = targets_[at];
+    } else if (is_jump(instruction, JumpOp::kJa)) {
+      node_of_[at] = node_of_[targets_[at]];
+      return;
+    } else if (targets_[at] != SIZE_MAX) {
+      node.jump = node_of_[targets_[at]];
+      node.next = node_of_[at + 1];
+      if (node.jump == node.next) {
+        node_of_[at] = node.next;
+        return;
+      }
+      turn_to_usual_form(node);
+    } else if (!is_exit(instruction)) {
+      node.next = node_of_[at + 1];
+    }
+    const std::size_t apart = leads_back_[at] || is_target_of_back_[at] ? at : SIZE_MAX;
+    const auto [known, is_new] =
+        known_.try_emplace(key_of(node, apart), static_cast<NodeId>(nodes_.size()));
+    node_of_[at] = known->second;
+    if (is_new) {
+      nodes_.push_back(std::move(node));
+    } else if (Node& old = nodes_[known->second]; old.place < at) {
+      // The last of them stands for all.
+      old.origin = node.origin;
+      old.turned = node.turned;
+      old.place = at;
     }
   }
 
@@ -203,7 +239,7 @@ class TailMerger {
           return std::move(lines_);
         }
         if (at == kNone) {
-          at = ready_.top();
+          at = ready_.top().second;
           ready_.pop();
         }
       }
@@ -224,15 +260,21 @@ class TailMerger {
       const Node& node = nodes_[id];
       const bool next_is_ready = --ways_[node.next] == 0;
       const bool jump_is_ready = --ways_[node.jump] == 0;
-      const bool rather_turn = next_is_ready == jump_is_ready ? turned_[id] : jump_is_ready;
+      const bool rather_turn = next_is_ready != jump_is_ready ? jump_is_ready
+                               : next_is_ready                ? turned_[id]
+                                                              : is_exit(node.jump);
       const bool turn = rather_turn && opposite(std::get<Jump>(node.instruction).op);
       const NodeId far = turn ? node.next : node.jump;
       const NodeId below = turn ? node.jump : node.next;
       lines_.push_back({.node = id, .turned = turn});
       if (ways_[far] == 0) {
-        ready_.push(far);
+        ready_.push({nodes_[far].place, far});
       }
       return ways_[below] == 0 ? below : go_to(below);
+    }
+
+    bool is_exit(NodeId id) const {
+      return std::holds_alternative<ebpf::Exit>(nodes_[id].instruction);
     }
 
     NodeId go_to(NodeId to) {
@@ -243,7 +285,8 @@ class TailMerger {
     const std::vector<Node>& nodes_;
     std::vector<std::uint32_t> ways_;  // By node: how many that lead to it are not laid out yet.
     const std::vector<bool>& turned_;
-    std::priority_queue<NodeId> ready_;  // What stood first has the largest number.
+    using Waiting = std::pair<std::size_t, NodeId>;  // By place.
+    std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> ready_;
     Lines lines_;
   };
 
@@ -255,22 +298,39 @@ class TailMerger {
       turned[id] = nodes_[id].turned;
     }
     Lines best = Layout(nodes_, ways_, turned).run(node_of_[0]);
+    Price price = price_of(best);
     if (nodes_.size() > kMaxSearched) {
       return best;
     }
-    for (NodeId id = node_of_[0] + 1; id-- > 0 && best.size() > reached_;) {
+    for (NodeId id = node_of_[0] + 1; id-- > 0 && price.lines > reached_;) {
       if (nodes_[id].jump == kNone) {
         continue;
       }
       turned[id] = !turned[id];
       Lines lines = Layout(nodes_, ways_, turned).run(node_of_[0]);
-      if (lines.size() < best.size()) {
+      if (const Price other = price_of(lines); other < price) {
         best = std::move(lines);
+        price = other;
       } else {
         turned[id] = !turned[id];
       }
     }
     return best;
+  }
+
+  // Of two layouts of one length that is better which has fewer jumps on the way, as an exit where
+  // a jump to one would stand costs nothing.
+  struct Price {
+    std::size_t lines = 0;
+    std::size_t jumps = 0;
+    auto operator<=>(const Price&) const = default;
+  };
+  Price price_of(const Lines& lines) const {
+    Price price{.lines = lines.size()};
+    for (const Line& line : lines) {
+      price.jumps += line.jump && !is_exit(nodes_[line.node].instruction) ? 1 : 0;
+    }
+    return price;
   }
 
   ebpf::Program write(const Lines& lines) const {
@@ -317,8 +377,10 @@ class TailMerger {
 
   const ebpf::Program& program_;
   std::vector<std::size_t> targets_;     // By instruction; SIZE_MAX: it jumps nowhere.
+  std::vector<bool> leads_back_;         // By instruction.
   std::vector<bool> is_target_of_back_;  // By instruction.
-  std::vector<NodeId> node_of_;          // By instruction.
+  std::map<Key, NodeId> known_;
+  std::vector<NodeId> node_of_;  // By instruction.
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> ways_;  // By node: how many lead to it.
   std::size_t reached_ = 0;          // How many nodes there is a way to.
