@@ -49,6 +49,7 @@ std::uint32_t upper_bound(const Value& value, std::uint32_t a, std::uint32_t b,
       return !b_is_constant ? a : b > 31 ? 0 : a >> b;
     case Op::kShrModulo:
       return b_is_constant ? a >> (b % 32) : a;
+    case Op::kHas:
     case Op::kIn:
       return 1;
     case Op::kParameter:

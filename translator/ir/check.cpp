@@ -228,8 +228,9 @@ class Checker {
     const bool needs_a = is_arithmetic(value.op) || value.op == Op::kGuard ||
                          value.op == Op::kJoin || value.op == Op::kIn;
     const bool needs_b = (is_arithmetic(value.op) && value.op != Op::kNeg) || value.op == Op::kJoin;
-    const bool may_a = needs_a || value.op == Op::kLoad || value.op == Op::kNeed;
-    const bool may_k = value.op == Op::kLoad || value.op == Op::kNeed ||
+    const bool may_a =
+        needs_a || value.op == Op::kLoad || value.op == Op::kNeed || value.op == Op::kHas;
+    const bool may_k = value.op == Op::kLoad || value.op == Op::kNeed || value.op == Op::kHas ||
                        value.op == Op::kAncillary || value.op == Op::kIn;
     if ((value.a == kNoValue && needs_a) || (value.a != kNoValue && !may_a) ||
         (value.b != kNoValue) != needs_b) {

@@ -108,6 +108,7 @@ class Coverage {
         case Op::kShlModulo:
         case Op::kShrModulo:
         case Op::kNeg:
+        case Op::kHas:
         case Op::kJoin:
         case Op::kIn:
           break;

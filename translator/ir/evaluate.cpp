@@ -90,6 +90,9 @@ class Evaluator {
       case Op::kLoad:
         numbers_[id] = load(value);
         return true;
+      case Op::kHas:
+        numbers_[id] = packet_.captured.size() >= place(value) ? 1 : 0;
+        return true;
       case Op::kJoin:
         keys_[id] = key(value.a).append(numbers_[value.b]);
         return true;
@@ -176,6 +179,7 @@ std::uint32_t evaluate_arithmetic(Op op, std::uint32_t a, std::uint32_t b) {
     case Op::kLength:
     case Op::kAncillary:
     case Op::kLoad:
+    case Op::kHas:
     case Op::kJoin:
     case Op::kIn:
     case Op::kNeed:

@@ -64,6 +64,9 @@ enum class Op : std::uint8_t {
   kShlModulo,  // Shifts by b mod 32 (the Linux dialect).
   kShrModulo,  // The same.
   kNeg,        // 0 - a; no b.
+  // 1 if a + k bytes are captured, over the natural numbers, else 0; a may be kNoValue. The back
+  // end to extended asks this, for a branch of the same block that alone reads the answer.
+  kHas,
   // Set tests. A key of several words is made of values by kJoin, the most significant word first;
   // nothing but kJoin and kIn may take a key.
   kJoin,  // The key of `width` (2 to 4) words: those of a (a value, or a key of width - 1), then b.

@@ -42,6 +42,8 @@ std::string_view op_name(Op op) {
       return "shr_modulo";
     case Op::kNeg:
       return "neg";
+    case Op::kHas:
+      return "has";
     case Op::kJoin:
       return "join";
     case Op::kIn:

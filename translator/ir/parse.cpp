@@ -315,6 +315,11 @@ class Parser {
     if (name.text == "load") {
       return parse_load();
     }
+    if (name.text == "has") {
+      Value value{.op = Op::kHas};
+      parse_place(value);
+      return value;
+    }
     if (name.text == "in") {
       return parse_set_test();
     }

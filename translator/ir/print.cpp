@@ -154,7 +154,7 @@ class Printer {
       write("]");
     } else if (value.op == Op::kAncillary) {
       write(" {}", cbpf::extension_name(static_cast<cbpf::Extension>(value.k)));
-    } else if (value.op == Op::kNeed) {
+    } else if (value.op == Op::kNeed || value.op == Op::kHas) {
       write(" ");
       print_place(value);
     } else if (value.op == Op::kConstant) {

@@ -6,6 +6,7 @@
 // negative sum for metadata (net/core/filter.c, bpf_skb_load_helper_*): a load through an index
 // that could get that large is preceded by the compare always.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -80,6 +81,17 @@ class AbsoluteReader final : public PacketReader {
     return loads_will_check(base, end) || cover(base, end);
   }
 
+  bool has(PacketBase base, std::uint64_t end,
+           const std::function<machine::BlockId()>& leave) override {
+    if (end > kMaxEnd) {
+      return false;
+    }
+    if (covered_[base.id] < end) {
+      compare(base, end, leave());
+    }
+    return true;
+  }
+
   Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
             bool /*network_order*/) override {
     const std::uint64_t end = offset + width;
@@ -125,23 +137,25 @@ class AbsoluteReader final : public PacketReader {
     });
   }
 
-  // Compares with the packet's length; the sums are arranged so that none wraps.
   bool cover(PacketBase base, std::uint64_t end) {
-    std::uint64_t& covered = covered_[base.id];
-    if (covered >= end) {
-      return true;
+    if (covered_[base.id] < end) {
+      compare(base, end, exits_.reject());
     }
-    covered = end;
+    return true;
+  }
+
+  // Compares with the packet's length; the sums are arranged so that none wraps.
+  void compare(PacketBase base, std::uint64_t end, machine::BlockId otherwise) {
+    covered_[base.id] = end;
     const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
     Vreg room = length();
     if (end > 0) {
-      builder_.exit_if(JumpOp::kLt, room, wanted, exits_.reject());
+      builder_.exit_if(JumpOp::kLt, room, wanted, otherwise);
     }
     if (base.id != ir::kNoValue) {
       room = builder_.alu(AluOp::kSub, room, wanted);
-      builder_.exit_if(JumpOp::kGt, base.vreg, Operand::of(room), exits_.reject());
+      builder_.exit_if(JumpOp::kGt, base.vreg, Operand::of(room), otherwise);
     }
-    return true;
   }
 
   // By block: the bytes from the packet's start that every path from its beginning to a return of

@@ -19,6 +19,8 @@ class Builder {
     block_ = block;
     function_.order.push_back(block);
   }
+  // Goes back to a block that was started and not ended.
+  void resume(BlockId block) { block_ = block; }
   void set_origin(std::uint32_t origin) { origin_ = origin; }
 
   // Gives the instruction a fresh destination and appends it.

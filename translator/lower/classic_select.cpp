@@ -72,6 +72,7 @@ cbpf::Code operation(Op op) {
     case Op::kLength:
     case Op::kAncillary:
     case Op::kLoad:
+    case Op::kHas:
     case Op::kJoin:
     case Op::kIn:
     case Op::kNeed:
@@ -292,6 +293,9 @@ class Select {
       case Op::kNeg:
         to_a(value.a);
         emit(cbpf::kAlu | cbpf::kNeg);
+        return;
+      case Op::kHas:
+        give_up("a classic program cannot ask for bytes and go on without them");
         return;
       case Op::kJoin:
       case Op::kIn:

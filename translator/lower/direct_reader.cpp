@@ -20,6 +20,7 @@
 // without it the verifier refuses such arithmetic.
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -59,6 +60,7 @@ struct Pointer {
   std::vector<Stop> stops;
   std::uint64_t limit = 0;    // The largest `end` that can be checked on it.
   std::uint64_t covered = 0;  // Bytes behind the base that are known to be there.
+  bool past_end = false;      // Whether the last stop has been compared and is not in the packet.
 
   void move_on(Stop stop) {
     if (stops.size() == kMaxStops) {
@@ -90,7 +92,9 @@ class DirectReader final : public PacketReader {
     for (ir::BlockId b = 0; b < function_.blocks.size(); ++b) {
       for (const ir::ValueId v : function_.blocks[b].body) {
         const ir::Value& value = function_.values[v];
-        if ((value.op == ir::Op::kNeed || value.op == ir::Op::kLoad) && value.a != ir::kNoValue) {
+        const bool reads =
+            value.op == ir::Op::kNeed || value.op == ir::Op::kHas || value.op == ir::Op::kLoad;
+        if (reads && value.a != ir::kNoValue) {
           last_use_[value.a] = b;
         }
       }
@@ -133,6 +137,7 @@ class DirectReader final : public PacketReader {
     for (auto& [base, pointer] : *there) {
       const Pointer& here = pointers_[base];
       pointer.covered = std::min(pointer.covered, here.covered);
+      pointer.past_end = pointer.past_end || here.past_end;
       const auto shared = std::mismatch(pointer.stops.begin(), pointer.stops.end(),
                                         here.stops.begin(), here.stops.end());
       pointer.stops.erase(shared.first, pointer.stops.end());
@@ -140,6 +145,28 @@ class DirectReader final : public PacketReader {
   }
 
   bool need(PacketBase base, std::uint64_t end) override { return cover(base, end); }
+
+  bool has(PacketBase base, std::uint64_t end, const std::function<BlockId()>& leave) override {
+    if (end > max_end()) {
+      return false;
+    }
+    Pointer& pointer = reach(base, end);
+    if (pointer.covered >= end) {
+      return true;
+    }
+    // Linux takes a pointer that was found to be past data_end for one that stays there, even when
+    // something is subtracted from it, and cuts away what a second compare would lead to. It does
+    // so by strictness: `>=`, one byte before, leaves the answer to a later `>` open (since 5.11,
+    // kernel/bpf/verifier.c, mark_pkt_end and is_pkt_ptr_branch_taken). Nor can anything be read
+    // through that pointer before it has been compared anew.
+    const bool verified = target_.max_packet_offset != 0;
+    stop_at(pointer, verified ? end - 1 : end);
+    pointer.past_end = verified;
+    const BlockId otherwise = leave();
+    pointers_[base.id].past_end = false;
+    compare(verified ? JumpOp::kGe : JumpOp::kGt, base, end, too_short_or(base, end, otherwise));
+    return true;
+  }
 
   Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
             bool network_order) override {
@@ -169,14 +196,12 @@ class DirectReader final : public PacketReader {
   }
 
   void finish() override {
-    if (shortages_.empty()) {
-      return;
-    }
-    const BlockId pull = builder_.function().new_block();
     for (const auto& [key, shortage] : shortages_) {
-      look_at_length(shortage, key.second, pull);
+      look_at_length(shortage, key.second, exits_.reject());
     }
-    pull_and_restart(pull);
+    if (pull_ != kNone) {
+      pull_and_restart();
+    }
   }
 
  private:
@@ -198,6 +223,27 @@ class DirectReader final : public PacketReader {
     return found->second.block;
   }
 
+  // The same where the way leads to `otherwise` when the bytes are nowhere. The block stands in
+  // front of that one.
+  BlockId too_short_or(PacketBase base, std::uint64_t end, BlockId otherwise) {
+    if (target_.pull_data_helper == 0) {
+      return otherwise;
+    }
+    const BlockId here = builder_.block();
+    const BlockId block = builder_.function().new_block();
+    look_at_length({.base = base, .block = block}, end, otherwise);
+    builder_.resume(here);
+    return block;
+  }
+
+  // Pulls the packet in and restarts.
+  BlockId pull() {
+    if (pull_ == kNone) {
+      pull_ = builder_.function().new_block();
+    }
+    return pull_;
+  }
+
   Vreg advance(Vreg pointer, std::int64_t bytes) {
     return builder_.alu64(AluOp::kAdd, pointer, {.imm = static_cast<std::int32_t>(bytes)});
   }
@@ -207,21 +253,44 @@ class DirectReader final : public PacketReader {
     if (end > max_end()) {
       return false;
     }
+    Pointer& pointer = reach(base, end);
+    if (pointer.covered >= end && !pointer.past_end) {
+      return true;
+    }
+    end = std::max(end, pointer.covered);
+    stop_at(pointer, end);
+    compare(JumpOp::kGt, base, end, too_short(base, end));
+    if (pointer.past_end) {
+      // Like the stop of the way that was left, so that what is read here is read like there.
+      stop_at(pointer, end - 1);
+      pointer.past_end = false;
+    }
+    return true;
+  }
+
+  // The pointer to `base`, as one on which `end` can be checked.
+  Pointer& reach(PacketBase base, std::uint64_t end) {
     Pointer& pointer = pointers_[base.id];
     if (pointer.stops.empty() || pointer.limit < end) {
       pointer = make_pointer(base, end);
     }
-    if (pointer.covered < end) {
-      const Stop last = pointer.stops.back();
-      const Vreg behind = end == last.shift
-                              ? last.vreg
-                              : advance(last.vreg, static_cast<std::int64_t>(end) -
-                                                       static_cast<std::int64_t>(last.shift));
-      builder_.exit_if(JumpOp::kGt, behind, Operand::of(data_end_), too_short(base, end), true);
-      pointer.covered = end;
-      pointer.move_on({.vreg = behind, .shift = end});
+    return pointer;
+  }
+
+  void stop_at(Pointer& pointer, std::uint64_t shift) {
+    const Stop last = pointer.stops.back();
+    if (shift != last.shift) {
+      pointer.move_on({.vreg = advance(last.vreg, static_cast<std::int64_t>(shift) -
+                                                      static_cast<std::int64_t>(last.shift)),
+                       .shift = shift});
     }
-    return true;
+  }
+
+  // From here on the bytes that the last stop stands for are there.
+  void compare(JumpOp op, PacketBase base, std::uint64_t end, BlockId otherwise) {
+    Pointer& pointer = pointers_[base.id];
+    builder_.exit_if(op, pointer.stops.back().vreg, Operand::of(data_end_), otherwise, true);
+    pointer.covered = end;
   }
 
   Pointer make_pointer(PacketBase base, std::uint64_t end) {
@@ -243,27 +312,27 @@ class DirectReader final : public PacketReader {
             .limit = limit};
   }
 
-  // Rejects when the packet is too short in all its pieces; the sums are arranged so that none
-  // wraps.
-  void look_at_length(const Shortage& shortage, std::uint64_t end, BlockId pull) {
+  // Goes on to `otherwise` when the packet is too short in all its pieces; the sums are arranged so
+  // that none wraps.
+  void look_at_length(const Shortage& shortage, std::uint64_t end, BlockId otherwise) {
     start_cold(shortage.block);
     const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
     Vreg room = load_field(target_.length);
-    builder_.exit_if(JumpOp::kLt, room, wanted, exits_.reject());
+    builder_.exit_if(JumpOp::kLt, room, wanted, otherwise);
     if (shortage.base.id != ir::kNoValue) {
       room = builder_.alu(AluOp::kSub, room, wanted);
-      builder_.exit_if(JumpOp::kGt, shortage.base.vreg, Operand::of(room), exits_.reject());
+      builder_.exit_if(JumpOp::kGt, shortage.base.vreg, Operand::of(room), otherwise);
     }
-    builder_.jump(pull);
+    builder_.jump(pull());
   }
 
   // The flag says whether this has been done for the packet; without it a program could turn round
   // for ever in the verifier's eyes.
-  void pull_and_restart(BlockId pull) {
+  void pull_and_restart() {
     auto& function = builder_.function();
     const std::int16_t flag = function.new_stack_word();
     const std::int16_t kept = function.new_stack_word();
-    start_cold(pull);
+    start_cold(pull_);
     const Vreg done = builder_.load(Width::kDw, machine::kFrame, flag);
     builder_.exit_if(JumpOp::kNe, done, Operand::constant(0), exits_.reject(), true);
     builder_.store(Width::kDw, machine::kFrame, flag, Operand::constant(1));
@@ -297,6 +366,7 @@ class DirectReader final : public PacketReader {
   BlockId top_ = kNone;  // Where a restart begins.
   // Where failing checks lead, by base and end, if part of the packet can be elsewhere.
   std::map<std::pair<ir::ValueId, std::uint64_t>, Shortage> shortages_;
+  BlockId pull_ = kNone;
   Vreg context_ = kNone;
   Vreg data_ = kNone;
   Vreg data_end_ = kNone;

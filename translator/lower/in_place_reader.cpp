@@ -8,6 +8,7 @@
 // Only the linear part of the packet can be read like this. Where a need fails on a packet that has
 // more, the filter starts again in its other form (LD_ABS), which knows how to get at the rest.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -91,22 +92,22 @@ class InPlaceReader final : public PacketReader {
     if (end > kMaxEnd) {
       return false;
     }
-    Place& place = places_[base.id];
-    if (place.covered >= end) {
-      return true;
+    if (places_[base.id].covered < end) {
+      compare(base, end, too_short());
     }
-    place.covered = end;
-    const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
-    if (base.id == ir::kNoValue) {
-      builder_.exit_if(JumpOp::kLt, linear_, wanted, too_short());
-    } else if (bounds_[base.id] <= kMaxEnd - end) {
-      const Vreg behind = builder_.alu(AluOp::kAdd, base.vreg, wanted);
-      builder_.exit_if(JumpOp::kGt, behind, Operand::of(linear_), too_short());
-    } else {
-      // Arranged so that nothing wraps.
-      builder_.exit_if(JumpOp::kLt, linear_, wanted, too_short());
-      const Vreg room = builder_.alu(AluOp::kSub, linear_, wanted);
-      builder_.exit_if(JumpOp::kGt, base.vreg, Operand::of(room), too_short());
+    return true;
+  }
+
+  bool has(PacketBase base, std::uint64_t end, const std::function<BlockId()>& leave) override {
+    if (end > kMaxEnd) {
+      return false;
+    }
+    if (places_[base.id].covered < end) {
+      const BlockId here = builder_.block();
+      const BlockId shorter = builder_.function().new_block();
+      look_elsewhere(shorter, leave());
+      builder_.resume(here);
+      compare(base, end, shorter);
     }
     return true;
   }
@@ -142,16 +143,38 @@ class InPlaceReader final : public PacketReader {
     if (shortage_ == kNone) {
       return;
     }
-    builder_.start(shortage_);
-    builder_.function().blocks[shortage_].cold = true;
+    look_elsewhere(shortage_, exits_.reject());
+  }
+
+ private:
+  // From here on `end` bytes behind the base are there.
+  void compare(PacketBase base, std::uint64_t end, BlockId otherwise) {
+    places_[base.id].covered = end;
+    const Operand wanted = Operand::constant(static_cast<std::uint32_t>(end));
+    if (base.id == ir::kNoValue) {
+      builder_.exit_if(JumpOp::kLt, linear_, wanted, otherwise);
+    } else if (bounds_[base.id] <= kMaxEnd - end) {
+      const Vreg behind = builder_.alu(AluOp::kAdd, base.vreg, wanted);
+      builder_.exit_if(JumpOp::kGt, behind, Operand::of(linear_), otherwise);
+    } else {
+      // Arranged so that nothing wraps.
+      builder_.exit_if(JumpOp::kLt, linear_, wanted, otherwise);
+      const Vreg room = builder_.alu(AluOp::kSub, linear_, wanted);
+      builder_.exit_if(JumpOp::kGt, base.vreg, Operand::of(room), otherwise);
+    }
+  }
+
+  // A block that goes on to `otherwise` if the packet is all here.
+  void look_elsewhere(BlockId block, BlockId otherwise) {
+    builder_.start(block);
+    builder_.function().blocks[block].cold = true;
     builder_.end({.end = machine::End::kBranch,
                   .compare = JumpOp::kEq,
                   .a = length(),
                   .b = Operand::of(linear_),
-                  .edges = {{.to = exits_.reject()}, {.to = elsewhere_}}});
+                  .edges = {{.to = otherwise}, {.to = elsewhere_}}});
   }
 
- private:
   BlockId too_short() {
     if (shortage_ == kNone) {
       shortage_ = builder_.function().new_block();

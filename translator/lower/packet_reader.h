@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,12 @@ class PacketReader {
   // Ends the filter with 0 unless base + end bytes are captured, over the natural numbers. False
   // when that can never be: the filter must end here.
   virtual bool need(PacketBase base, std::uint64_t end) = 0;
+
+  // The same, but goes on elsewhere: `leave` is called once what it takes to compare is there, and
+  // gives the block to go to, one without parameters, where no more is known than before. False
+  // when base + end bytes can never be there; then nothing was appended.
+  virtual bool has(PacketBase base, std::uint64_t end,
+                   const std::function<machine::BlockId()>& leave) = 0;
 
   // The bytes at base + offset; in network order if that is asked for (`reads_network_order`).
   // kNone when they can never be there: the filter must end here.

@@ -118,8 +118,8 @@ class Selector {
         lookups_(lookups),
         vregs_(function.values.size(), kNone),
         reachable_(function.blocks.size(), false) {
+    uses_ = ir::count_uses(function);
     if (!function.sets.empty()) {
-      uses_ = ir::count_uses(function);
       upper_bounds_ = ir::upper_bounds(function);
       verifier_bounds_ = verifier_bounds(function);
     }
@@ -295,6 +295,12 @@ class Selector {
       case Op::kNeg:
         vregs_[v] = builder_.alu(AluOp::kNeg, reg(value.a), Operand::constant(0));
         return true;
+      case Op::kHas:
+        if (v != test_at_end_) {
+          return fail(ErrorCode::kUnsupported,
+                      "whether bytes are there is asked for no branch of the same block");
+        }
+        return true;
       case Op::kJoin:
         return true;
       case Op::kIn:
@@ -362,13 +368,15 @@ class Selector {
 
   // ---- Set tests ----
 
-  // The set test of the block that nothing but its own branch asks for: the look-up then goes where
-  // the branch does, without a number in between.
+  // The test of a set or for bytes in the block that nothing but its own branch asks for: it then
+  // goes where the branch does, without a number in between.
   ValueId find_test_at_end(const ir::Block& block) const {
     const ir::Terminator& end = block.terminator;
-    const bool asked = end.end == ir::End::kBranch && is_constant(end.b) &&
-                       function_.values[end.a].op == Op::kIn && uses_[end.a] == 1 &&
-                       std::find(block.body.begin(), block.body.end(), end.a) != block.body.end();
+    const bool asked =
+        end.end == ir::End::kBranch && is_constant(end.b) &&
+        (function_.values[end.a].op == Op::kIn || function_.values[end.a].op == Op::kHas) &&
+        uses_[end.a] == 1 &&
+        std::find(block.body.begin(), block.body.end(), end.a) != block.body.end();
     return asked ? end.a : ir::kNoValue;
   }
 
@@ -452,12 +460,16 @@ class Selector {
 
   void select_branch(const ir::Terminator& terminator) {
     if (terminator.a == test_at_end_) {
-      const auto edge_for = [&](std::uint32_t answer) {
+      const auto edge_for = [&](std::uint32_t answer) -> const ir::Edge& {
         const bool holds = ir::evaluate_compare(terminator.compare, answer, constant(terminator.b));
-        return edge(terminator.edges[holds ? 0 : 1]);
+        return terminator.edges[holds ? 0 : 1];
       };
+      if (function_.values[test_at_end_].op == Op::kHas) {
+        select_has(function_.values[test_at_end_], edge_for(1), edge_for(0));
+        return;
+      }
       look_up(
-          test_at_end_, [&] { return edge_for(1); }, [&] { return edge_for(0); });
+          test_at_end_, [&] { return edge(edge_for(1)); }, [&] { return edge(edge_for(0)); });
       return;
     }
     ValueId a = terminator.a;
@@ -482,6 +494,25 @@ class Selector {
                   .a = reg(a, order),
                   .b = operand(b, order),
                   .edges = {std::move(yes), std::move(no)}});
+  }
+
+  void select_has(const Value& value, const ir::Edge& yes, const ir::Edge& no) {
+    machine::BlockId otherwise = kNone;
+    Edge away;
+    const auto leave = [&] {
+      otherwise = machine_.new_block();
+      away = edge(no);
+      return otherwise;
+    };
+    if (!reader_->has(base_of(value), offset_of(value), leave)) {
+      jump(no);
+      return;
+    }
+    jump(yes);
+    if (otherwise != kNone) {
+      builder_.start(otherwise);
+      builder_.end({.end = End::kJump, .edges = {std::move(away)}});
+    }
   }
 
   void select_switch(const ir::Terminator& terminator) {

@@ -4,6 +4,7 @@
 
 #include "translator/ir/rewrite.h"
 #include "translator/lower/allocate.h"
+#include "translator/lower/either_tests.h"
 #include "translator/lower/emit.h"
 #include "translator/lower/late_needs.h"
 #include "translator/lower/liveness.h"
@@ -40,6 +41,9 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   ir::remove_unreachable_blocks(prepared);
   widen_tests(prepared);
   delay_needs(prepared);
+  if (target.access == PacketAccess::kDirect || target.skb_layout) {
+    check_once_for_either(prepared);
+  }
   auto machine = select(prepared, target, rule);
   if (!machine) {
     return tl::make_unexpected(machine.error());

@@ -84,6 +84,7 @@ class Bounds {
       case Op::kParameter:
       case Op::kLength:
       case Op::kAncillary:
+      case Op::kHas:
       case Op::kJoin:
       case Op::kIn:
       case Op::kNeed:

@@ -250,6 +250,7 @@ ClassId Expressions::simplify_with(Value& value, std::uint32_t k) {
     case Op::kAncillary:
     case Op::kLoad:
     case Op::kNeg:
+    case Op::kHas:
     case Op::kJoin:
     case Op::kIn:
     case Op::kNeed:

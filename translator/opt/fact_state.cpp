@@ -256,6 +256,7 @@ Fact FactTable::from_operands(FactState state, const ir::Value& value, int depth
     case Op::kShlModulo:
     case Op::kShrModulo:
     case Op::kNeg:
+    case Op::kHas:
     case Op::kJoin:
     case Op::kIn:
     case Op::kNeed:

@@ -201,6 +201,7 @@ class Folder {
       case Op::kAncillary:
       case Op::kLoad:
       case Op::kNeg:
+      case Op::kHas:
       case Op::kJoin:
       case Op::kIn:
       case Op::kNeed:
@@ -233,6 +234,7 @@ class Folder {
       case Op::kAncillary:
       case Op::kLoad:
       case Op::kNeg:
+      case Op::kHas:
       case Op::kJoin:
       case Op::kIn:
       case Op::kNeed:

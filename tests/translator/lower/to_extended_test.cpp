@@ -89,26 +89,27 @@ TEST(ToExtended, PullsTheRestOfAPacketInAtTc) {
 4: r2 += 14
 5: if r2 > r3 goto pc+8 <14>
 6: r4 = *(u16 *)(r2 - 2)
-7: if w4 != 0x8 goto pc+5 <13>
+7: if w4 != 0x8 goto pc+19 <27>
 8: r2 += 10
 9: if r2 > r3 goto pc+7 <17>
 10: r2 = *(u8 *)(r2 - 1)
-11: if w2 != 0x6 goto pc+1 <13>
+11: if w2 != 0x6 goto pc+15 <27>
 12: w0 = 0
 13: exit
 14: r2 = *(u32 *)(r1 + 0)
-15: if w2 < 0xe goto pc-3 <13>
-16: goto pc+2 <19>
+15: if w2 >= 0xe goto pc+3 <19>
+16: exit
 17: r2 = *(u32 *)(r1 + 0)
-18: if w2 < 0x18 goto pc-6 <13>
+18: if w2 < 0x18 goto pc+8 <27>
 19: r2 = *(u64 *)(r10 - 8)
-20: if r2 != 0x0 goto pc-8 <13>
+20: if r2 != 0x0 goto pc+6 <27>
 21: *(u64 *)(r10 - 8) = 1
 22: r2 = *(u32 *)(r1 + 0)
 23: *(u64 *)(r10 - 16) = r1
 24: call 39
 25: r1 = *(u64 *)(r10 - 16)
 26: goto pc-26 <1>
+27: exit
 )");
 }
 
