@@ -22,6 +22,9 @@ constexpr std::int64_t kReach = 32767;
 // lengthen it) leave it in reach, and neighbouring jumps to one target share an island.
 constexpr std::int64_t kHop = 24000;
 constexpr std::int64_t kGrid = 4096;
+// Where a jump is far, those that are nearly so hop too: else the islands laid for it make a few of
+// them far, theirs a few more, and a program of n jumps takes as many rounds.
+constexpr std::int64_t kNearly = 2048;
 
 bool falls_through(const Instruction& instruction) {
   if (const auto* jump = std::get_if<Jump>(&instruction)) {
@@ -71,11 +74,20 @@ std::vector<std::int64_t> Assembler::positions() const {
 
 bool Assembler::lay_islands() {
   const std::vector<std::int64_t> at = positions();
+  const auto distance_of = [&](const Fixup& fixup) {
+    return at[labels_[fixup.target.id]] - at[fixup.instruction] - 1;
+  };
+  const bool any = std::any_of(fixups_.begin(), fixups_.end(), [&](const Fixup& fixup) {
+    return std::abs(distance_of(fixup)) > kReach;
+  });
+  if (!any) {
+    return false;
+  }
   Islands islands;
   for (Fixup& fixup : fixups_) {
     const std::int64_t from = at[fixup.instruction] + 1;
-    const std::int64_t distance = at[labels_[fixup.target.id]] - from;
-    if (std::abs(distance) <= kReach) {
+    const std::int64_t distance = distance_of(fixup);
+    if (std::abs(distance) <= kReach - kNearly) {
       continue;
     }
     std::int64_t stop = distance > 0 ? from + kHop : from - kHop;
@@ -88,10 +100,8 @@ bool Assembler::lay_islands() {
     }
     fixup.target = island->second;
   }
-  if (!islands.empty()) {
-    insert(islands);
-  }
-  return !islands.empty();
+  insert(islands);
+  return true;
 }
 
 void Assembler::insert(const Islands& islands) {
