@@ -132,6 +132,7 @@ void SavefileFound::reserve(std::size_t size, SavefileFormat format) {
 
 Batch SavefileScan::batch() const {
   Batch batch{.link_type = link_type,
+              .number = packets_before + first + 1,
               .packets = {found->packets.get() + first, packets()},
               .blocks = {},
               .bytes = window.bytes().subspan(begin, scanned - begin),

@@ -74,6 +74,7 @@ enum class RecordLayout : std::uint8_t {
 // the reader's buffers and hold until the next call of next_batch().
 struct Batch {
   int link_type = 0;                     // Of every packet in it, a DLT_* number.
+  std::uint64_t number = 0;              // Of its first packet in the file, from 1.
   std::span<const PacketBytes> packets;  // In the order of the file, kMaxBatch at most.
   // Of pcapng, blocks[i] being that of packets[i]; empty for pcap, whose records stand one behind
   // the other and say the rest themselves.
@@ -145,6 +146,7 @@ class SavefileReader {
   bool is_reading(const std::string& path) const;
 
  private:
+  friend class SavefilePieces;
   explicit SavefileReader(std::unique_ptr<SavefileSource> source);
   std::unique_ptr<SavefileSource> source_;
 };

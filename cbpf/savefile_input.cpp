@@ -88,6 +88,11 @@ Status SavefileInput::decompress(Compression compression) {
   return {};
 }
 
+tl::unexpected<Error> SavefileInput::cannot_read() const {
+  return fail(ErrorCode::kSystem, fmt::format("cannot read: {}", std::strerror(errno)),
+              {.file = name_});
+}
+
 Result<std::size_t> SavefileInput::read_some(std::uint8_t* to, std::size_t room) {
   ssize_t count = ::read(fd_.get(), to, room);
   while (count < 0 && errno == EAGAIN) {
@@ -99,8 +104,7 @@ Result<std::size_t> SavefileInput::read_some(std::uint8_t* to, std::size_t room)
     count = ::read(fd_.get(), to, room);
   }
   if (count < 0) {
-    return fail(ErrorCode::kSystem, fmt::format("cannot read: {}", std::strerror(errno)),
-                {.file = name_});
+    return cannot_read();
   }
   bytes_read_ += static_cast<std::uint64_t>(count);
   return static_cast<std::size_t>(count);
@@ -137,11 +141,30 @@ Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t roo
   }
 }
 
+std::optional<std::uint64_t> SavefileInput::place() const {
+  struct stat own {};
+  const off_t position = ::lseek(fd_.get(), 0, SEEK_CUR);
+  if (compressed() || position < 0 || ::fstat(fd_.get(), &own) != 0 || !S_ISREG(own.st_mode)) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint64_t>(position);
+}
+
+Result<std::size_t> SavefileInput::read_at(std::uint64_t place, std::span<std::uint8_t> to) const {
+  const ssize_t count = ::pread(fd_.get(), to.data(), to.size(), static_cast<off_t>(place));
+  if (count < 0) {
+    return cannot_read();
+  }
+  return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> SavefileInput::read(std::span<std::uint8_t> to) {
+  return compressed() ? unpack_some(to.data(), to.size()) : read_some(to.data(), to.size());
+}
+
 Result<bool> SavefileInput::fill() {
   make_room();
-  std::uint8_t* const to = buffer_.get() + end_;
-  const std::size_t room = std::min(capacity_ - end_, kPiece);
-  const auto count = decompressor_ != nullptr ? unpack_some(to, room) : read_some(to, room);
+  const auto count = read({buffer_.get() + end_, std::min(capacity_ - end_, kPiece)});
   if (!count) {
     return tl::make_unexpected(count.error());
   }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "cbpf/base/bytes.h"
@@ -72,8 +74,23 @@ class SavefileInput {
   // data are damaged or break off.
   Result<bool> fill();
 
+  // Whether what is read is unpacked on the way.
+  bool compressed() const { return decompressor_ != nullptr; }
+
+  // Where the next read() would begin in a file that can be read at any place; nothing for a pipe
+  // and for compressed files.
+  std::optional<std::uint64_t> place() const;
+
+  // Reads at a place of such a file, past the window and without moving it, so that several threads
+  // may; as many bytes as one pread() gives, 0 at the end. kSystem when that fails.
+  Result<std::size_t> read_at(std::uint64_t place, std::span<std::uint8_t> to) const;
+
+  // Reads on past the window, into other memory; 0 at the end. The errors are those of fill().
+  Result<std::size_t> read(std::span<std::uint8_t> to);
+
  private:
   void make_room();
+  tl::unexpected<Error> cannot_read() const;
   Result<std::size_t> read_some(std::uint8_t* to, std::size_t room);
   Result<std::size_t> unpack_some(std::uint8_t* to, std::size_t room);
 

@@ -96,6 +96,9 @@ class SavefileSource {
   Status open();
   Result<Batch> next_batch();
 
+  SavefileScan& scan() { return scan_; }
+  SavefileFormatReader& format() { return *format_; }
+
   const SavefileHeader& header() const { return scan_.header; }
   const std::vector<SavefileInterface>& interfaces() const { return scan_.interfaces; }
   std::uint64_t bytes_read() const { return scan_.input.bytes_read(); }

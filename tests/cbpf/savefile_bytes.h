@@ -167,6 +167,18 @@ struct ReadFile {
   std::string error;  // Empty: the file came to a clean end.
 };
 
+inline void add_batch(ReadFile& file, const Batch& batch) {
+  file.bytes.insert(file.bytes.end(), batch.bytes.begin(), batch.bytes.end());
+  for (std::size_t i = 0; i < batch.packets.size(); ++i) {
+    const Packet packet = batch.packet(i);
+    file.packets.push_back({.captured = {packet.captured.begin(), packet.captured.end()},
+                            .wire_length = packet.wire_length,
+                            .timestamp = batch.timestamp(i),
+                            .link_type = batch.link_type,
+                            .interface = batch.interface(i)});
+  }
+}
+
 inline ReadFile read_all(SavefileReader& reader) {
   ReadFile file;
   for (;;) {
@@ -178,15 +190,7 @@ inline ReadFile read_all(SavefileReader& reader) {
     if (batch->done()) {
       return file;
     }
-    file.bytes.insert(file.bytes.end(), batch->bytes.begin(), batch->bytes.end());
-    for (std::size_t i = 0; i < batch->packets.size(); ++i) {
-      const Packet packet = batch->packet(i);
-      file.packets.push_back({.captured = {packet.captured.begin(), packet.captured.end()},
-                              .wire_length = packet.wire_length,
-                              .timestamp = batch->timestamp(i),
-                              .link_type = batch->link_type,
-                              .interface = batch->interface(i)});
-    }
+    add_batch(file, *batch);
   }
 }
 
