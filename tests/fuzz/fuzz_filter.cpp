@@ -168,8 +168,9 @@ void run_ir(const cbpf::ValidatedProgram& program, const Subject& subject, const
             to_string(function.error()) + "\n" + text_of(subject));
     return;
   }
-  require(opt::run_passes(*function, {.check = true}).has_value(), "passes keep the IR right",
-          text_of(subject));
+  const auto passes = opt::run_passes(*function, {.check = true});
+  require(passes.has_value(), "passes keep the IR right",
+          passes ? "" : to_string(passes.error()) + "\n" + text_of(subject));
   const auto lowered = lower::to_classic(*function, {.dialect = subject.dialect});
   const auto classic =
       lowered ? cbpf::validate(*lowered, subject.dialect) : tl::make_unexpected(lowered.error());
@@ -183,6 +184,16 @@ void run_ir(const cbpf::ValidatedProgram& program, const Subject& subject, const
                       traffic.wanted[i], subject);
     }
   }
+}
+
+// bpf_filter() takes them for loads past the packet.
+bool reads_extensions(const cbpf::Program& program) {
+  return std::any_of(program.instructions.begin(), program.instructions.end(),
+                     [](const cbpf::Instruction& instruction) {
+                       return cbpf::class_of(instruction.code) == cbpf::kLd &&
+                              cbpf::mode_of(instruction.code) == cbpf::kAbs &&
+                              cbpf::extension_at(instruction.k).has_value();
+                     });
 }
 
 void run(const Subject& subject) {
@@ -206,7 +217,7 @@ void run(const Subject& subject) {
     traffic.wanted[i] = outcome.accept_length;
     require_verdict("classic-interpreter", cbpf::interpret(*program, packet), traffic.wanted[i],
                     subject);
-    if (subject.dialect == cbpf::Dialect::kLibpcap && program->extensions() == 0 &&
+    if (subject.dialect == cbpf::Dialect::kLibpcap && !reads_extensions(subject.program) &&
         !outcome.loop_bound) {
       require_verdict("libpcap", cbpf::LibpcapFilter(subject.program).run(packet),
                       traffic.wanted[i], subject);

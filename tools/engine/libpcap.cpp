@@ -1,6 +1,7 @@
 // The engine libpcap: the peer's bpf_filter(), in its own dialect.
 #include <pcap/pcap.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tools/engine/engines.h"
@@ -38,7 +39,13 @@ class Libpcap : public Prepared {
 }  // namespace
 
 PreparedResult prepare_libpcap(const Filter& filter) {
-  if (filter.program.extensions() != 0) {
+  // Not extensions(): the one that reads nothing is a load out of the packet there.
+  const auto& all = filter.program.program().instructions;
+  if (std::any_of(all.begin(), all.end(), [](const cbpf::Instruction& instruction) {
+        return cbpf::class_of(instruction.code) == cbpf::kLd &&
+               cbpf::mode_of(instruction.code) == cbpf::kAbs &&
+               instruction.k >= cbpf::kAncillaryOffset;
+      })) {
     return fail(ErrorCode::kUnsupported, "bpf_filter() knows no Linux extensions");
   }
   const auto program = classic_program(filter);
