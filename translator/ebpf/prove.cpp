@@ -1,178 +1,26 @@
-// Values, states and the walk. A state is a value for each register and each 8-byte slot of the
+// The walk. A state is a value for each register and each 8-byte slot of the
 // stack the program names, and how many bytes are known to be behind each packet pointer.
 #include "translator/ebpf/prove.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstddef>
-#include <limits>
 #include <optional>
 
+#include "translator/ebpf/abstract_value.h"
 #include "translator/ebpf/user_context.h"
 #include "translator/ebpf/user_run.h"
 
 namespace weir::ebpf {
 namespace {
 
-constexpr std::uint64_t kMax64 = std::numeric_limits<std::uint64_t>::max();
-constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
+using namespace abstract;
+
 // What is added to a packet pointer stays below this, so that no address wraps.
 constexpr std::uint64_t kMaxVariable = std::uint64_t{1} << 40;
 constexpr std::int64_t kMaxFixed = std::int64_t{1} << 32;
 constexpr std::uint32_t kNoState = 0xffffffff;
 
-enum class Kind : std::uint8_t {
-  kNumber,   // From low to high, unsigned.
-  kContext,  // Its address + fixed.
-  kPacket,   // data + the variable part of id (at most high) + fixed.
-  kEnd,      // data_end.
-  kFrame,    // r10 + fixed.
-  kData,     // The value of map id + a number from low to high.
-  kMixed,    // Perhaps the context's address: not to be looked at.
-};
-
-struct Value {
-  Kind kind = Kind::kNumber;
-  std::uint32_t id = 0;
-  std::int64_t fixed = 0;
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  friend bool operator==(const Value&, const Value&) = default;
-};
-
-constexpr Value kAnything{.low = 0, .high = kMax64};
-constexpr Value number(std::uint64_t low, std::uint64_t high) { return {.low = low, .high = high}; }
-constexpr Value constant(std::uint64_t value) { return number(value, value); }
-
-Value join(const Value& a, const Value& b) {
-  if (a == b) {
-    return a;
-  }
-  const bool touches_context = a.kind == Kind::kContext || b.kind == Kind::kContext ||
-                               a.kind == Kind::kMixed || b.kind == Kind::kMixed;
-  if (touches_context) {
-    return {.kind = Kind::kMixed};
-  }
-  const bool ranges = a.kind == Kind::kNumber || a.kind == Kind::kData;
-  if (ranges && a.kind == b.kind && a.id == b.id) {
-    return {.kind = a.kind,
-            .id = a.id,
-            .low = std::min(a.low, b.low),
-            .high = std::max(a.high, b.high)};
-  }
-  return kAnything;
-}
-
-// A packet pointer's variable part and how many bytes are there behind data + that part.
-struct Covered {
-  std::uint32_t id = 0;
-  std::uint32_t bytes = 0;
-};
-constexpr std::size_t kCovered = 8;
-
-struct Facts {
-  std::array<Covered, kCovered> covered{};
-  std::uint32_t count = 0;
-  std::uint16_t written = 0;        // Registers.
-  std::uint64_t slots_written = 0;  // Of the stack, 8 bytes each; bit 0 is at the top.
-
-  std::uint32_t bytes_of(std::uint32_t id) const {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (covered[i].id == id) {
-        return covered[i].bytes;
-      }
-    }
-    return 0;
-  }
-  void cover(std::uint32_t id, std::uint32_t bytes) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (covered[i].id == id) {
-        covered[i].bytes = std::max(covered[i].bytes, bytes);
-        return;
-      }
-    }
-    if (count == kCovered) {  // The oldest but the packet's start goes.
-      std::copy(covered.begin() + 2, covered.end(), covered.begin() + 1);
-      --count;
-    }
-    covered[count++] = {.id = id, .bytes = bytes};
-  }
-  void meet(const Facts& other) {
-    std::uint32_t kept = 0;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t bytes = std::min(covered[i].bytes, other.bytes_of(covered[i].id));
-      if (bytes != 0) {
-        covered[kept++] = {.id = covered[i].id, .bytes = bytes};
-      }
-    }
-    count = kept;
-    written &= other.written;
-    slots_written &= other.slots_written;
-  }
-};
-
 constexpr std::size_t kRegisters = 11;
-
-Value add_range(const Value& a, const Value& b, std::uint64_t max) {
-  if (a.high > max || b.high > max || a.high > max - b.high) {
-    return number(0, max);
-  }
-  return number(a.low + b.low, a.high + b.high);
-}
-
-std::uint64_t all_ones_over(std::uint64_t value) {
-  return value == 0 ? 0 : kMax64 >> std::countl_zero(value);
-}
-
-// The result of an operation on numbers of at most `max` (all ones of 32 or 64 bits).
-Value compute(AluOp op, const Value& a, const Value& b, std::uint64_t max) {
-  const bool exact = b.low == b.high;
-  const std::uint64_t bits = max == kMax32 ? 32 : 64;
-  const std::uint64_t count = b.low & (bits - 1);
-  switch (op) {
-    case AluOp::kAdd:
-      return add_range(a, b, max);
-    case AluOp::kSub:
-      return a.low >= b.high ? number(a.low - b.high, a.high - b.low) : number(0, max);
-    case AluOp::kMul:
-      return b.high == 0 || a.high <= max / b.high ? number(a.low * b.low, a.high * b.high)
-                                                   : number(0, max);
-    case AluOp::kDiv:
-      return b.low == 0 ? number(0, a.high) : number(a.low / b.high, a.high / b.low);
-    case AluOp::kMod:
-      return number(0, b.low == 0 ? a.high : std::min(a.high, b.high - 1));
-    case AluOp::kAnd:
-      if (a.low == a.high && exact) {
-        return constant(a.low & b.low);
-      }
-      return number(0, std::min(a.high, b.high));
-    case AluOp::kOr:
-      return number(std::max(a.low, b.low), all_ones_over(a.high | b.high));
-    case AluOp::kXor:
-      return number(0, all_ones_over(a.high | b.high));
-    case AluOp::kLsh:
-      return exact && a.high <= max >> count ? number(a.low << count, a.high << count)
-                                             : number(0, max);
-    case AluOp::kRsh:
-      return exact ? number(a.low >> count, a.high >> count) : number(0, a.high);
-    case AluOp::kMov:
-      return b;
-    case AluOp::kArsh:
-      if (a.high > max >> 1) {
-        return number(0, max);
-      }
-      return exact ? number(a.low >> count, a.high >> count) : number(0, a.high);
-    case AluOp::kSDiv:
-    case AluOp::kSMod:
-    case AluOp::kNeg:
-    case AluOp::kMovSx8:
-    case AluOp::kMovSx16:
-    case AluOp::kMovSx32:
-      return number(0, max);
-  }
-  return number(0, max);
-}
 
 class Prover {
  public:
@@ -184,7 +32,9 @@ class Prover {
     proof_.context_only_loaded = true;
     proof_.forward = goes_forward();
     if (proof_.forward) {
+      proof_.facts.resize(n);
       walk();
+      proof_.targets = std::move(targets_);
     }
     for (std::size_t i = 0; i < n; ++i) {
       const Instruction& instruction = program_.instructions[i];
@@ -258,9 +108,52 @@ class Prover {
         proof_.accesses[index_] = Proof::kSafe;  // It never runs.
         continue;
       }
+      const Named named =
+          std::visit([](const auto& one) { return named_by(one); }, program_.instructions[index_]);
+      proof_.facts[index_] = {
+          .reached = true, .dst = known(named.dst), .src = known(named.src), .r0 = known(Reg::kR0)};
       std::visit([this](const auto& instruction) { step(instruction); },
                  program_.instructions[index_]);
+      proof_.facts[index_].result = known(named.dst);
     }
+  }
+
+  // ---- What is told of it ----
+
+  struct Named {
+    std::optional<Reg> dst;
+    std::optional<Reg> src;
+  };
+  static std::optional<Reg> register_of(const Operand& operand) {
+    const auto* reg = std::get_if<Reg>(&operand);
+    return reg != nullptr ? std::optional(*reg) : std::nullopt;
+  }
+  static Named named_by(const Alu& alu) { return {alu.dst, register_of(alu.src)}; }
+  static Named named_by(const Endian& endian) { return {endian.dst, std::nullopt}; }
+  static Named named_by(const Load& load) { return {load.dst, load.src}; }
+  static Named named_by(const Store& store) { return {store.dst, register_of(store.src)}; }
+  static Named named_by(const Atomic& atomic) { return {atomic.dst, atomic.src}; }
+  static Named named_by(const LoadImm64& load) { return {load.dst, std::nullopt}; }
+  static Named named_by(const Jump& jump) { return {jump.dst, register_of(jump.src)}; }
+  static Named named_by(const LoadPacket&) { return {}; }
+  static Named named_by(const Call&) { return {}; }
+  static Named named_by(const Exit&) { return {}; }
+
+  Known known(std::optional<Reg> which) {
+    if (!which) {
+      return {};
+    }
+    const Value& value = reg(*which);
+    if (value.kind == Kind::kNumber && value.low == value.high) {
+      return {.kind = Known::Kind::kConstant, .value = static_cast<std::int64_t>(value.low)};
+    }
+    if (value.kind == Kind::kPacket && value.id == 0 && value.high == 0) {
+      return {.kind = Known::Kind::kPacket, .value = value.fixed};
+    }
+    if (value.kind == Kind::kEnd) {
+      return {.kind = Known::Kind::kEnd};
+    }
+    return {};
   }
 
   // Makes of the state `into` what is true in both, where they meet in front of instruction `at`.
@@ -631,29 +524,6 @@ class Prover {
     compare_numbers(jump, a, b, target);
   }
 
-  static JumpOp mirrored(JumpOp op) {
-    switch (op) {
-      case JumpOp::kGt:
-        return JumpOp::kLt;
-      case JumpOp::kGe:
-        return JumpOp::kLe;
-      case JumpOp::kLt:
-        return JumpOp::kGt;
-      case JumpOp::kLe:
-        return JumpOp::kGe;
-      case JumpOp::kJa:
-      case JumpOp::kEq:
-      case JumpOp::kSet:
-      case JumpOp::kNe:
-      case JumpOp::kSGt:
-      case JumpOp::kSGe:
-      case JumpOp::kSLt:
-      case JumpOp::kSLe:
-        return op;
-    }
-    return op;
-  }
-
   // if (pointer `op` data_end) goto target: the way on which pointer <= data_end knows more.
   void compare_with_end(JumpOp op, const Value& pointer, std::uint32_t target) {
     const bool on_taken = op == JumpOp::kLe || op == JumpOp::kLt || op == JumpOp::kEq;
@@ -685,65 +555,6 @@ class Prover {
     }
     reg(jump.dst) = next;
     alive_ = next.low <= next.high;
-  }
-
-  // kJa stands for "nothing is known".
-  static JumpOp negated(JumpOp op) {
-    switch (op) {
-      case JumpOp::kEq:
-        return JumpOp::kNe;
-      case JumpOp::kNe:
-        return JumpOp::kEq;
-      case JumpOp::kGt:
-        return JumpOp::kLe;
-      case JumpOp::kLe:
-        return JumpOp::kGt;
-      case JumpOp::kGe:
-        return JumpOp::kLt;
-      case JumpOp::kLt:
-        return JumpOp::kGe;
-      case JumpOp::kJa:
-      case JumpOp::kSet:
-      case JumpOp::kSGt:
-      case JumpOp::kSGe:
-      case JumpOp::kSLt:
-      case JumpOp::kSLe:
-        return JumpOp::kJa;
-    }
-    return JumpOp::kJa;
-  }
-
-  // What `a` can be where a `op` b holds; low above high when nothing.
-  static Value narrowed(JumpOp op, const Value& a, const Value& b) {
-    constexpr Value kNothing{.low = 1, .high = 0};
-    switch (op) {
-      case JumpOp::kEq:
-        return number(std::max(a.low, b.low), std::min(a.high, b.high));
-      case JumpOp::kNe:
-        if (b.low != b.high) {
-          return a;
-        }
-        if (a.low == a.high && a.low == b.low) {
-          return kNothing;
-        }
-        return number(a.low == b.low ? a.low + 1 : a.low, a.high == b.low ? a.high - 1 : a.high);
-      case JumpOp::kGt:
-        return b.low == kMax64 ? kNothing : number(std::max(a.low, b.low + 1), a.high);
-      case JumpOp::kGe:
-        return number(std::max(a.low, b.low), a.high);
-      case JumpOp::kLt:
-        return b.high == 0 ? kNothing : number(a.low, std::min(a.high, b.high - 1));
-      case JumpOp::kLe:
-        return number(a.low, std::min(a.high, b.high));
-      case JumpOp::kJa:
-      case JumpOp::kSet:
-      case JumpOp::kSGt:
-      case JumpOp::kSGe:
-      case JumpOp::kSLt:
-      case JumpOp::kSLe:
-        return a;
-    }
-    return a;
   }
 
   // ---- Accesses ----

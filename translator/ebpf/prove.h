@@ -21,6 +21,29 @@ enum class Proof : std::uint8_t {
   kContext,  // A load of a whole field of the context, at the instruction's offset from its start.
 };
 
+// What is known of a register in one place of the program, on every way there.
+struct Known {
+  enum class Kind : std::uint8_t {
+    kNothing,
+    kConstant,  // It is `value`.
+    kPacket,    // It points `value` bytes behind the packet's start.
+    kEnd,       // It points behind the packet's last captured byte.
+  };
+  Kind kind = Kind::kNothing;
+  std::int64_t value = 0;
+  bool is_packet() const { return kind == Kind::kPacket; }
+  bool is_constant() const { return kind == Kind::kConstant; }
+};
+
+// Around one instruction.
+struct InstructionFacts {
+  bool reached = false;
+  Known dst;     // Before it: the register it writes or compares, or stores at.
+  Known src;     // Before it: the register it reads or loads from.
+  Known r0;      // Before it.
+  Known result;  // Behind it: the register it writes.
+};
+
 struct AccessProof {
   std::vector<Proof> accesses;  // One an instruction.
   std::size_t unproven = 0;     // Loads, stores and atomic operations that are kNone.
@@ -32,6 +55,9 @@ struct AccessProof {
   // of the stack may. They start at 0. r1 and r10 do not count.
   std::uint16_t read_unwritten = 0;
   bool stack_read_unwritten = false;
+  // Of programs that go forward: what is known around each instruction, and where its jump leads.
+  std::vector<InstructionFacts> facts;
+  std::vector<std::uint32_t> targets;
 };
 
 // The program is one that ran through check() or was refused nothing by a machine's load. Runs are

@@ -182,4 +182,46 @@ Status check_for_user_space(const Program& program, std::span<const Helper> help
   return Checker(program, helpers, legacy_packet_access).run();
 }
 
+namespace {
+
+// The lowest offset from r10 an instruction touches, 0 for none; nothing when r10 is copied.
+std::optional<std::int64_t> reach_below_frame(const Instruction& instruction) {
+  const auto is_frame = [](const Operand& operand) { return operand == Operand(Reg::kR10); };
+  if (const auto* alu = std::get_if<Alu>(&instruction)) {
+    return is_frame(alu->src) ? std::nullopt : std::optional<std::int64_t>(0);
+  }
+  if (const auto* load = std::get_if<Load>(&instruction)) {
+    return load->src == Reg::kR10 ? load->offset : 0;
+  }
+  if (const auto* store = std::get_if<Store>(&instruction)) {
+    if (is_frame(store->src)) {
+      return std::nullopt;
+    }
+    return store->dst == Reg::kR10 ? store->offset : 0;
+  }
+  if (const auto* atomic = std::get_if<Atomic>(&instruction)) {
+    if (atomic->src == Reg::kR10) {
+      return std::nullopt;
+    }
+    return atomic->dst == Reg::kR10 ? atomic->offset : 0;
+  }
+  const auto* call = std::get_if<Call>(&instruction);
+  return call != nullptr && call->kind == CallKind::kLocal ? std::nullopt
+                                                           : std::optional<std::int64_t>(0);
+}
+
+}  // namespace
+
+std::size_t stack_bytes(const Program& program) {
+  std::int64_t lowest = 0;
+  for (const Instruction& instruction : program.instructions) {
+    const std::optional<std::int64_t> reach = reach_below_frame(instruction);
+    if (!reach) {
+      return kFrameBytes;
+    }
+    lowest = std::min(lowest, *reach);
+  }
+  return std::min(static_cast<std::size_t>((-lowest + 7) / 8 * 8), kFrameBytes);
+}
+
 }  // namespace weir::ebpf

@@ -17,4 +17,9 @@ namespace weir::ebpf {
 Status check_for_user_space(const Program& program, std::span<const Helper> helpers,
                             bool legacy_packet_access);
 
+// How many bytes below r10 the first frame of a run may touch, a multiple of 8: what loads and
+// stores reach where r10 is only their base; a whole frame where it goes elsewhere, and where there
+// are local calls. O(n).
+std::size_t stack_bytes(const Program& program);
+
 }  // namespace weir::ebpf
