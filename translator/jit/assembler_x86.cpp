@@ -35,18 +35,35 @@ void Assembler::rex(bool wide, unsigned reg, unsigned base, bool byte_reg, unsig
 
 void Assembler::modrm_reg(unsigned reg, unsigned rm) { byte(0xc0 | (reg & 7) << 3 | (rm & 7)); }
 
+void Assembler::rex_mem(bool wide, unsigned reg, Mem mem, bool byte_reg) {
+  rex(wide, reg, number(mem.base), byte_reg, mem.index == Gp::kRsp ? 0 : number(mem.index));
+}
+
 void Assembler::modrm_mem(unsigned reg, Mem mem) {
   const unsigned base = number(mem.base) & 7;
-  // rbp and r13 have no form without a displacement; rsp and r12 need a SIB byte.
+  // rbp and r13 have no form without a displacement; rsp, r12 and an index need a SIB byte.
   const unsigned mode = mem.disp == 0 && base != 5 ? 0U : fits8(mem.disp) ? 1U : 2U;
-  byte(mode << 6 | (reg & 7) << 3 | base);
-  if (base == 4) {
-    byte(0x24);
+  const bool sib = base == 4 || mem.index != Gp::kRsp;
+  byte(mode << 6 | (reg & 7) << 3 | (sib ? 4U : base));
+  if (sib) {
+    const unsigned scale = mem.scale == 8 ? 3U : mem.scale == 4 ? 2U : mem.scale == 2 ? 1U : 0U;
+    byte(scale << 6 | (number(mem.index) & 7) << 3 | base);
   }
   if (mode == 1) {
     byte(static_cast<unsigned>(mem.disp) & 0xff);
   } else if (mode == 2) {
     imm32(static_cast<std::uint32_t>(mem.disp));
+  }
+}
+
+void Assembler::imm_bytes(std::uint8_t bytes, std::uint32_t value) {
+  byte(value & 0xff);
+  if (bytes >= 2) {
+    byte(value >> 8 & 0xff);
+  }
+  if (bytes == 4) {
+    byte(value >> 16 & 0xff);
+    byte(value >> 24);
   }
 }
 
@@ -57,7 +74,7 @@ void Assembler::op_reg(Size size, unsigned opcode, unsigned reg, Gp rm) {
 }
 
 void Assembler::op_mem(Size size, unsigned opcode, unsigned reg, Mem rm) {
-  rex(size == Size::k64, reg, number(rm.base));
+  rex_mem(size == Size::k64, reg, rm);
   byte(opcode);
   modrm_mem(reg, rm);
 }
@@ -131,7 +148,7 @@ void Assembler::extend(Extend how, Gp dst, Gp src) {
 
 void Assembler::load(Extend how, Gp dst, Mem src) {
   const ExtendCode code = extend_code(how);
-  rex(code.wide, number(dst), number(src.base));
+  rex_mem(code.wide, number(dst), src);
   if (code.escape != 0) {
     byte(code.escape);
   }
@@ -143,7 +160,7 @@ void Assembler::store(std::uint8_t bytes, Mem dst, Gp src) {
   if (bytes == 2) {
     byte(0x66);
   }
-  rex(bytes == 8, number(src), number(dst.base), bytes == 1 && number(src) >= 4);
+  rex_mem(bytes == 8, number(src), dst, bytes == 1 && number(src) >= 4);
   byte(bytes == 1 ? 0x88 : 0x89);
   modrm_mem(number(src), dst);
 }
@@ -152,36 +169,13 @@ void Assembler::store_imm(std::uint8_t bytes, Mem dst, std::int32_t imm) {
   if (bytes == 2) {
     byte(0x66);
   }
-  rex(bytes == 8, 0, number(dst.base));
+  rex_mem(bytes == 8, 0, dst);
   byte(bytes == 1 ? 0xc6 : 0xc7);
   modrm_mem(0, dst);
-  const auto value = static_cast<std::uint32_t>(imm);
-  if (bytes == 1) {
-    byte(value & 0xff);
-  } else if (bytes == 2) {
-    byte(value & 0xff);
-    byte(value >> 8 & 0xff);
-  } else {
-    imm32(value);
-  }
+  imm_bytes(bytes == 8 ? std::uint8_t{4} : bytes, static_cast<std::uint32_t>(imm));
 }
 
 void Assembler::lea(Gp dst, Mem src) { op_mem(Size::k64, 0x8d, number(dst), src); }
-
-void Assembler::lea_sum(Gp dst, Gp base, Gp index) {
-  // rsp cannot be an index; rbp and r13 as a base want a displacement.
-  if ((number(base) & 7) == 5) {
-    std::swap(base, index);
-  }
-  const bool displaced = (number(base) & 7) == 5;
-  rex(true, number(dst), number(base), false, number(index));
-  byte(0x8d);
-  byte((displaced ? 0x40U : 0U) | (number(dst) & 7) << 3 | 4);
-  byte((number(index) & 7) << 3 | (number(base) & 7));
-  if (displaced) {
-    byte(0);
-  }
-}
 
 void Assembler::arith(Arith op, Size size, Gp dst, Gp src) {
   op_reg(size, static_cast<unsigned>(op) << 3 | 1, number(src), dst);
@@ -209,6 +203,28 @@ void Assembler::arith_mem_imm(Arith op, Size size, Mem dst, std::int32_t imm) {
   } else {
     imm32(static_cast<std::uint32_t>(imm));
   }
+}
+
+void Assembler::cmp_mem_imm(std::uint8_t bytes, Mem dst, std::uint32_t imm) {
+  const bool is_short = bytes != 1 && fits8(bytes == 2 ? static_cast<std::int16_t>(imm)
+                                                       : static_cast<std::int32_t>(imm));
+  if (bytes == 2) {
+    byte(0x66);
+  }
+  rex_mem(false, 0, dst);
+  byte(bytes == 1 ? 0x80 : is_short ? 0x83 : 0x81);
+  modrm_mem(static_cast<unsigned>(Arith::kCmp), dst);
+  imm_bytes(is_short ? std::uint8_t{1} : bytes, imm);
+}
+
+void Assembler::test_mem_imm(std::uint8_t bytes, Mem dst, std::uint32_t imm) {
+  if (bytes == 2) {
+    byte(0x66);
+  }
+  rex_mem(false, 0, dst);
+  byte(bytes == 1 ? 0xf6 : 0xf7);
+  modrm_mem(0, dst);
+  imm_bytes(bytes, imm);
 }
 
 void Assembler::test(Size size, Gp a, Gp b) { op_reg(size, 0x85, number(b), a); }
@@ -280,7 +296,7 @@ void Assembler::lock_arith(Arith op, Size size, Mem dst, Gp src) {
 
 void Assembler::lock_xadd(Size size, Mem dst, Gp src) {
   byte(0xf0);
-  rex(size == Size::k64, number(src), number(dst.base));
+  rex_mem(size == Size::k64, number(src), dst);
   byte(0x0f);
   byte(0xc1);
   modrm_mem(number(src), dst);
@@ -292,14 +308,14 @@ void Assembler::lock_xchg(Size size, Mem dst, Gp src) {
 
 void Assembler::lock_cmpxchg(Size size, Mem dst, Gp src) {
   byte(0xf0);
-  rex(size == Size::k64, number(src), number(dst.base));
+  rex_mem(size == Size::k64, number(src), dst);
   byte(0x0f);
   byte(0xb1);
   modrm_mem(number(src), dst);
 }
 
 void Assembler::prefetch(Mem src) {
-  rex(false, 0, number(src.base));
+  rex_mem(false, 0, src);
   byte(0x0f);
   byte(0x18);
   modrm_mem(1, src);
@@ -318,6 +334,20 @@ void Assembler::pop(Gp reg) {
 void Assembler::call(Gp reg) { op_reg(Size::k32, 0xff, 2, reg); }
 
 void Assembler::ret() { byte(0xc3); }
+
+void Assembler::align(std::size_t bytes) {
+  while (bytes_.size() % bytes != 0) {
+    const std::size_t left = bytes - bytes_.size() % bytes;
+    if (left >= 4) {  // nop dword [rax + 0]
+      byte(0x0f);
+      byte(0x1f);
+      byte(0x40);
+      byte(0);
+    } else {
+      byte(0x90);
+    }
+  }
+}
 
 Label Assembler::new_label() {
   places_.emplace_back();

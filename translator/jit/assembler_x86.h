@@ -31,10 +31,12 @@ enum class Gp : std::uint8_t {
 // Of the operands: 32 bits (the upper half of a destination becomes 0) or 64.
 enum class Size : std::uint8_t { k32, k64 };
 
-// Base and displacement.
+// Base, displacement and an index times 1, 2, 4 or 8; rsp stands for no index, which it cannot be.
 struct Mem {
   Gp base = Gp::kRax;
   std::int32_t disp = 0;
+  Gp index = Gp::kRsp;
+  std::uint8_t scale = 1;
 };
 
 // The numbers in the encoding of a condition.
@@ -82,12 +84,14 @@ class Assembler {
   void store(std::uint8_t bytes, Mem dst, Gp src);
   void store_imm(std::uint8_t bytes, Mem dst, std::int32_t imm);
   void lea(Gp dst, Mem src);
-  void lea_sum(Gp dst, Gp base, Gp index);  // 64 bits.
 
   void arith(Arith op, Size size, Gp dst, Gp src);
   void arith(Arith op, Size size, Gp dst, std::int32_t imm);
   void arith_mem(Arith op, Size size, Gp dst, Mem src);                // dst op= [src].
   void arith_mem_imm(Arith op, Size size, Mem dst, std::int32_t imm);  // [dst] op= imm.
+  // Flags of `bytes` (1, 2 or 4) at dst against the low bytes of imm.
+  void cmp_mem_imm(std::uint8_t bytes, Mem dst, std::uint32_t imm);
+  void test_mem_imm(std::uint8_t bytes, Mem dst, std::uint32_t imm);
   void test(Size size, Gp a, Gp b);
   void test(Size size, Gp a, std::int32_t imm);
   void imul(Size size, Gp dst, Gp src);
@@ -111,6 +115,9 @@ class Assembler {
   void pop(Gp reg);
   void call(Gp reg);
   void ret();
+  // Fills up with instructions that do nothing until the place is a multiple of `bytes`, a power of
+  // two. Before the first jump only: later ones do not know their places yet.
+  void align(std::size_t bytes);
 
   Label new_label();
   void bind(Label label);
@@ -142,6 +149,8 @@ class Assembler {
   void imm64(std::uint64_t value);
   // REX prefix when it is needed; `byte_reg` when an operand is the low byte of a register.
   void rex(bool wide, unsigned reg, unsigned base, bool byte_reg = false, unsigned index = 0);
+  void rex_mem(bool wide, unsigned reg, Mem mem, bool byte_reg = false);
+  void imm_bytes(std::uint8_t bytes, std::uint32_t value);
   void modrm_reg(unsigned reg, unsigned rm);
   void modrm_mem(unsigned reg, Mem mem);
   void op_reg(Size size, unsigned opcode, unsigned reg, Gp rm);

@@ -1,5 +1,5 @@
-// From a program to machine code. One implementation a machine: compile_x86.cpp; compile_none.cpp
-// where there is none.
+// From a program to machine code. One implementation a processor: compile_x86.cpp with
+// compile_checked_x86.cpp and compile_packets_x86.cpp; compile_none.cpp where there is none.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
+#include "translator/ebpf/packet_form.h"
 #include "translator/ebpf/program.h"
+#include "translator/ebpf/prove.h"
 #include "translator/ebpf/user_run.h"
 #include "translator/jit/jit.h"
 
@@ -29,5 +31,10 @@ struct CompiledCode {
 
 // The errors are those of NativeProgram::compile().
 Result<CompiledCode> compile(const CompileInput& input);
+
+// The two ways it has. The program is one that user space takes (ebpf::check_for_user_space). The
+// proof may be empty: then every access is checked.
+CompiledCode compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
+CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
 
 }  // namespace weir::jit

@@ -1,5 +1,6 @@
 #include "translator/jit/emit_x86.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -261,18 +262,97 @@ void emit_endian(Assembler& a, const ebpf::Endian& endian, bool is_zero_extended
   }
 }
 
-Extend extend_of(const ebpf::Load& load) {
-  switch (load.width) {
+Extend extend_of(ebpf::Width width, bool sign_extend) {
+  switch (width) {
     case ebpf::Width::kB:
-      return load.sign_extend ? Extend::kSign8 : Extend::kZero8;
+      return sign_extend ? Extend::kSign8 : Extend::kZero8;
     case ebpf::Width::kH:
-      return load.sign_extend ? Extend::kSign16 : Extend::kZero16;
+      return sign_extend ? Extend::kSign16 : Extend::kZero16;
     case ebpf::Width::kW:
-      return load.sign_extend ? Extend::kSign32 : Extend::kZero32;
+      return sign_extend ? Extend::kSign32 : Extend::kZero32;
     case ebpf::Width::kDw:
       return Extend::kNone64;
   }
   return Extend::kNone64;
+}
+
+bool emit_sum(Assembler& a, const ebpf::Alu& move, const ebpf::Alu& add) {
+  const auto* src = std::get_if<ebpf::Reg>(&move.src);
+  if (move.op != AluOp::kMov || !move.is64 || src == nullptr || add.op != AluOp::kAdd ||
+      !add.is64 || add.dst != move.dst) {
+    return false;
+  }
+  if (const auto* imm = std::get_if<std::int32_t>(&add.src)) {
+    a.lea(gp(move.dst), {.base = gp(*src), .disp = *imm});
+    return true;
+  }
+  const ebpf::Reg index = std::get<ebpf::Reg>(add.src);
+  if (index == move.dst) {
+    return false;  // What is added is what was just moved.
+  }
+  a.lea(gp(move.dst), {.base = gp(*src), .index = gp(index)});
+  return true;
+}
+
+std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data) {
+  if (load.kind == ebpf::Imm64Kind::kMapValueIndex) {
+    return data[static_cast<std::uint32_t>(load.value)].address + (load.value >> 32);
+  }
+  return load.value;
+}
+
+void emit_zero_stack(Assembler& a, std::int32_t bytes) {
+  constexpr std::int32_t kUnrolled = 64;
+  if (bytes <= kUnrolled) {
+    for (std::int32_t at = 8; at <= bytes; at += 8) {
+      a.store_imm(8, {Gp::kRbp, -at}, 0);
+    }
+    return;
+  }
+  const Label again = a.new_label();
+  a.lea(Gp::kR10, {Gp::kRbp, -bytes});
+  a.bind(again);
+  a.store_imm(8, {Gp::kR10, 0}, 0);
+  a.arith(Arith::kAdd, Size::k64, Gp::kR10, 8);
+  a.arith(Arith::kCmp, Size::k64, Gp::kR10, Gp::kRbp);
+  a.jcc(Condition::kNotEqual, again);
+}
+
+namespace {
+
+// What a call of C++ may change and the code around it has values in.
+constexpr std::array kSavedAroundCalls = {Gp::kRdi, Gp::kRsi, Gp::kRdx, Gp::kRcx, Gp::kR8, Gp::kR9};
+
+}  // namespace
+
+void emit_saves_around_call(Assembler& a) {
+  for (const Gp reg : kSavedAroundCalls) {
+    a.push(reg);
+  }
+}
+void emit_restores_around_call(Assembler& a) {
+  for (std::size_t i = kSavedAroundCalls.size(); i-- > 0;) {
+    a.pop(kSavedAroundCalls[i]);
+  }
+}
+
+const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers) {
+  return *std::find_if(helpers.begin(), helpers.end(),
+                       [&call](const ebpf::Helper& one) { return one.number == call.imm; });
+}
+
+void emit_helper_call(Assembler& a, const ebpf::Helper& helper) {
+  emit_saves_around_call(a);
+  // r1 to r5 move up by one, to make room for `user`.
+  a.mov(Size::k64, Gp::kR9, Gp::kR8);
+  a.mov(Size::k64, Gp::kR8, Gp::kRcx);
+  a.mov(Size::k64, Gp::kRcx, Gp::kRdx);
+  a.mov(Size::k64, Gp::kRdx, Gp::kRsi);
+  a.mov(Size::k64, Gp::kRsi, Gp::kRdi);
+  a.mov_imm(Gp::kRdi, reinterpret_cast<std::uint64_t>(helper.user));
+  a.mov_imm(Gp::kRax, std::bit_cast<std::uint64_t>(helper.function));
+  a.call(Gp::kRax);
+  emit_restores_around_call(a);
 }
 
 namespace {
@@ -356,7 +436,11 @@ Condition emit_compare(Assembler& a, const ebpf::Jump& jump) {
   } else {
     a.arith(Arith::kCmp, size, dst, imm);
   }
-  switch (jump.op) {
+  return condition_of(jump.op);
+}
+
+Condition condition_of(ebpf::JumpOp op) {
+  switch (op) {
     case ebpf::JumpOp::kJa:
     case ebpf::JumpOp::kEq:
       return Condition::kEqual;

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <span>
 
 #include "translator/ebpf/instruction.h"
+#include "translator/ebpf/user_run.h"
 #include "translator/jit/assembler_x86.h"
 
 namespace weir::jit {
@@ -23,10 +26,31 @@ void emit_alu(x86::Assembler& assembler, const ebpf::Alu& alu);
 // `is_zero_extended`: the register holds no more than endian.bits.
 void emit_endian(x86::Assembler& assembler, const ebpf::Endian& endian, bool is_zero_extended);
 
-x86::Extend extend_of(const ebpf::Load& load);
+// dst = src; dst += something, both of 64 bits, as one instruction; false, and no code, when the
+// two are anything else.
+bool emit_sum(x86::Assembler& assembler, const ebpf::Alu& move, const ebpf::Alu& add);
+
+x86::Extend extend_of(ebpf::Width width, bool sign_extend);
+
+// What the instruction puts into its register; `data` are the maps' values.
+std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data);
 
 // *place op= src; the place is checked and its base is neither r11 nor a register of the program.
 void emit_atomic(x86::Assembler& assembler, const ebpf::Atomic& atomic, x86::Mem place);
+
+// The condition under which a jump is taken after a compare. Not of kJa.
+x86::Condition condition_of(ebpf::JumpOp op);
+
+// The lowest `bytes` below r10 become 0.
+void emit_zero_stack(x86::Assembler& assembler, std::int32_t bytes);
+
+// r1 to r5 and r9 of the processor over a call of C++: 48 bytes of stack.
+void emit_saves_around_call(x86::Assembler& assembler);
+void emit_restores_around_call(x86::Assembler& assembler);
+
+// The helper of that number, which is among them.
+const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers);
+void emit_helper_call(x86::Assembler& assembler, const ebpf::Helper& helper);
 
 // Sets the flags; the condition under which the jump is taken. Not of kJa.
 x86::Condition emit_compare(x86::Assembler& assembler, const ebpf::Jump& jump);

@@ -259,7 +259,7 @@ TEST_F(AssemblerX86, SumsOfTwoRegisters) {
           continue;  // It cannot be an index.
         }
         Assembler assembler;
-        assembler.lea_sum(a, b, c);
+        assembler.lea(a, {.base = b, .index = c});
         const std::vector<std::string> lines = listing(assembler.finish());
         ASSERT_EQ(lines.size(), 1U);
         const std::string start = "lea " + name(a, 64) + ", [";
@@ -267,6 +267,68 @@ TEST_F(AssemblerX86, SumsOfTwoRegisters) {
         const std::string other = start + name(c, 64) + " + " + name(b, 64) + "]";
         EXPECT_TRUE(lines[0] == one || lines[0] == other) << lines[0] << " for " << one;
       }
+    }
+  }
+}
+
+TEST_F(AssemblerX86, IndexedMemory) {
+  for (const Gp base : kAll) {
+    for (const Gp index : kAll) {
+      for (const std::uint8_t scale : std::initializer_list<std::uint8_t>{2, 4, 8}) {
+        if (index == Gp::kRsp) {
+          continue;
+        }
+        for (const std::int32_t disp : {0, 12, 300}) {
+          const Mem mem{.base = base, .disp = disp, .index = index, .scale = scale};
+          const std::string text =
+              "[" + name(base, 64) + " + " + name(index, 64) + "*" + std::to_string(scale) +
+              (disp == 0 ? "" : " + " + hex(static_cast<std::uint64_t>(disp))) + "]";
+          expect([&](Assembler& as) { as.load(Extend::kNone64, Gp::kR9, mem); },
+                 "mov r9, qword ptr " + text);
+          expect([&](Assembler& as) { as.load(Extend::kZero16, Gp::kRax, mem); },
+                 "movzx eax, word ptr " + text);
+          expect([&](Assembler& as) { as.store(4, mem, Gp::kRdx); },
+                 "mov dword ptr " + text + ", edx");
+          expect([&](Assembler& as) { as.store_imm(4, mem, 5); }, "mov dword ptr " + text + ", 5");
+          expect([&](Assembler& as) { as.arith_mem(Arith::kAdd, Size::k64, Gp::kRcx, mem); },
+                 "add rcx, qword ptr " + text);
+          expect([&](Assembler& as) { as.lea(Gp::kR14, mem); }, "lea r14, " + text);
+          expect([&](Assembler& as) { as.prefetch(mem); }, "prefetcht0 byte ptr " + text);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(AssemblerX86, ComparesOfMemoryWithNumbers) {
+  for (const Gp base : kAll) {
+    for (const std::uint32_t imm :
+         {0U, 1U, 0x7fU, 0x80U, 0xffU, 0xfffeU, 0x8000U, 0xfffffffeU, 0x12345678U}) {
+      const Mem mem{base, 14};
+      for (const std::uint8_t bytes : std::initializer_list<std::uint8_t>{1, 2, 4}) {
+        const int bits = 8 * bytes;
+        const std::uint64_t cut = imm & ((std::uint64_t{1} << bits) - 1);
+        expect([&](Assembler& as) { as.cmp_mem_imm(bytes, mem, imm); },
+               "cmp " + mem_text(mem, bits) + ", " + hex(cut));
+        expect([&](Assembler& as) { as.test_mem_imm(bytes, mem, imm); },
+               "test " + mem_text(mem, bits) + ", " + hex(cut));
+      }
+    }
+  }
+}
+
+TEST_F(AssemblerX86, AlignsWithWhatDoesNothing) {
+  for (std::size_t before = 0; before < 40; ++before) {
+    Assembler assembler;
+    for (std::size_t i = 0; i < before; ++i) {
+      assembler.ret();
+    }
+    assembler.align(32);
+    const std::vector<std::uint8_t> bytes = assembler.finish();
+    EXPECT_EQ(bytes.size(), (before + 31) / 32 * 32);
+    const std::vector<std::string> lines = listing(bytes);
+    for (std::size_t i = before; i < lines.size(); ++i) {
+      EXPECT_EQ(lines[i].substr(0, 3), "nop");
     }
   }
 }

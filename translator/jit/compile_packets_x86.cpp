@@ -1,0 +1,467 @@
+// The loop over the packets of a batch: the packet form of a program whose accesses are all proven,
+// so without checks and without a context in memory.
+//
+// r12 counts from minus four times the number of packets up to 0: a verdict's place is the end of
+// the verdicts + r12, a packet's UserPacket the end of the packets + 4 * r12. r9 is where the
+// packet starts. What else the loop needs is in registers the program leaves alone, or in the frame
+// when it leaves none: the end of the packets, the end of the verdicts, the end of the packets +
+// how far ahead to prefetch. r10 and r11 are free inside of an operation.
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <optional>
+
+#include "translator/ebpf/packet_form.h"
+#include "translator/ebpf/user_check.h"
+#include "translator/jit/compile.h"
+#include "translator/jit/emit_x86.h"
+#include "translator/jit/runtime.h"
+
+namespace weir::jit {
+namespace {
+
+using ebpf::PacketOp;
+using ebpf::PacketOpKind;
+using ebpf::Reg;
+using x86::Arith;
+using x86::Condition;
+using x86::Extend;
+using x86::Gp;
+using x86::Label;
+using x86::Mem;
+using x86::Size;
+
+constexpr Gp kCount = Gp::kR12;
+constexpr Gp kStart = Gp::kR9;
+constexpr std::int32_t kData = offsetof(ebpf::UserPacket, data);
+constexpr std::int32_t kCaptured = offsetof(ebpf::UserPacket, captured);
+constexpr std::int32_t kLength = offsetof(ebpf::UserPacket, length);
+static_assert(sizeof(ebpf::UserPacket) == 4 * sizeof(std::uint32_t));  // 4 * r12.
+
+constexpr std::int32_t kCacheLine = 64;
+constexpr std::size_t kLoopAlignment = 32;
+// Ends that get a copy of the loop's own; more of them jump to one.
+constexpr int kCopiedEnds = 8;
+
+constexpr std::array kKeptByCallee = {Gp::kRbx, Gp::kRbp, Gp::kR12, Gp::kR13, Gp::kR14, Gp::kR15};
+
+bool is_kept_by_callee(Gp reg) {
+  return std::find(kKeptByCallee.begin(), kKeptByCallee.end(), reg) != kKeptByCallee.end();
+}
+
+// A value of the loop: in a register, or in the frame.
+struct Place {
+  std::optional<Gp> reg;
+  std::int32_t slot = 0;
+};
+
+class PacketCompiler {
+ public:
+  PacketCompiler(const CompileInput& input, const ebpf::PacketForm& form)
+      : input_(input),
+        form_(form),
+        ops_(form.ops),
+        stack_bytes_(static_cast<std::int32_t>(ebpf::stack_bytes(input.program))),
+        a_(ops_.size() * 12 + 256) {}
+
+  CompiledCode run() {
+    choose_registers();
+    begin();
+    label_of_.assign(ops_.size(), kNoLabel);
+    for (index_ = 0; index_ < ops_.size(); ++index_) {
+      if (ops_[index_].is_target) {
+        a_.bind(label(static_cast<std::uint32_t>(index_)));
+      }
+      taken_along_ = 0;
+      emit(ops_[index_]);
+      index_ += taken_along_;
+    }
+    end();
+    return {.bytes = a_.finish(),
+            .batch = true,
+            .frame_bytes = static_cast<std::uint32_t>(stack_bytes_)};
+  }
+
+ private:
+  static constexpr std::uint32_t kNoLabel = 0xffffffff;
+
+  Label label(std::uint32_t op) {
+    if (label_of_[op] == kNoLabel) {
+      label_of_[op] = a_.new_label().id;
+    }
+    return {label_of_[op]};
+  }
+
+  // ---- Registers and frame ----
+
+  void choose_registers() {
+    std::vector<Gp> free;
+    for (unsigned n = 0; n <= 10; ++n) {
+      const Gp reg = gp(static_cast<Reg>(n));
+      // A call takes what C++ does not keep.
+      if ((form_.used >> n & 1U) == 0 && (!form_.calls || is_kept_by_callee(reg))) {
+        free.push_back(reg);
+      }
+    }
+    // Those that need not be saved first.
+    std::stable_partition(free.begin(), free.end(), [](Gp reg) { return !is_kept_by_callee(reg); });
+    std::size_t taken = 0;
+    for (Place* place : {&packets_, &verdicts_, &ahead_}) {
+      if (taken < free.size()) {
+        place->reg = free[taken++];
+      } else {
+        place->slot = locals_;
+        locals_ += 8;
+      }
+    }
+    common_.slot = locals_;
+    locals_ += 8;
+    for (const Gp reg : kKeptByCallee) {
+      const bool of_program = program_uses(reg);
+      const bool of_loop =
+          reg == kCount || packets_.reg == reg || verdicts_.reg == reg || ahead_.reg == reg;
+      if (of_program || of_loop) {
+        saved_.push_back(reg);
+      }
+    }
+    // The return address, the saved registers and the frame together are a multiple of 16.
+    frame_ = (locals_ + stack_bytes_ + 15) / 16 * 16;
+    if (saved_.size() % 2 == 0) {
+      frame_ += 8;
+    }
+  }
+
+  bool program_uses(Gp reg) const {
+    for (unsigned n = 0; n <= 10; ++n) {
+      if (gp(static_cast<Reg>(n)) == reg && (form_.used >> n & 1U) != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  Mem slot(const Place& place) const { return {Gp::kRsp, place.slot}; }
+
+  // The value in a register: its own, or loaded into `scratch`.
+  Gp in_register(const Place& place, Gp scratch) {
+    if (place.reg) {
+      return *place.reg;
+    }
+    a_.load(Extend::kNone64, scratch, slot(place));
+    return scratch;
+  }
+  void set(const Place& place, Gp value) {
+    if (place.reg) {
+      a_.mov(Size::k64, *place.reg, value);
+    } else {
+      a_.store(8, slot(place), value);
+    }
+  }
+
+  // A field of the packet in hand. May take r11.
+  Mem packet_field(std::int32_t offset) {
+    return {.base = in_register(packets_, Gp::kR11), .disp = offset, .index = kCount, .scale = 4};
+  }
+
+  // ---- Around the program ----
+
+  void begin() {
+    for (const Gp reg : saved_) {
+      a_.push(reg);
+    }
+    if (frame_ != 0) {
+      a_.arith(Arith::kSub, Size::k64, Gp::kRsp, frame_);
+    }
+    // begin, end, verdicts, common, ahead are in rdi, rsi, rdx, rcx, r8; all are read before any of
+    // these becomes something else.
+    a_.mov(Size::k64, kCount, Gp::kRdi);
+    a_.arith(Arith::kSub, Size::k64, kCount, Gp::kRsi);
+    a_.shift(x86::Shift::kSar, Size::k64, kCount, 2);
+    a_.mov(Size::k64, Gp::kR11, Gp::kRdx);
+    a_.arith(Arith::kSub, Size::k64, Gp::kR11, kCount);
+    a_.lea(Gp::kR9, {.base = Gp::kRsi, .index = Gp::kR8});
+    a_.mov(Size::k64, Gp::kR10, Gp::kRsi);
+    a_.store(8, slot(common_), Gp::kRcx);
+    set(packets_, Gp::kR10);
+    set(verdicts_, Gp::kR11);
+    set(ahead_, Gp::kR9);
+    if ((form_.used >> 10 & 1U) != 0) {
+      a_.lea(Gp::kRbp, {Gp::kRsp, locals_ + stack_bytes_});
+    }
+    next_ = a_.new_label();
+    leave_ = a_.new_label();
+    done_ = a_.new_label();
+    a_.align(kLoopAlignment);
+    a_.bind(next_);
+    prefetch();
+    a_.load(Extend::kNone64, kStart, packet_field(kData));
+    for (unsigned reg = 0; reg < 10; ++reg) {
+      if ((form_.zeroed >> reg & 1U) != 0) {
+        a_.zero(gp(static_cast<Reg>(reg)));
+      }
+    }
+    if (form_.stack_zeroed) {
+      emit_zero_stack(a_, stack_bytes_);
+    }
+  }
+
+  // The lines of a later packet from which the program reads: that of the first byte it surely
+  // reads, and that of the last, or the next where it reads at offsets it computes. Bytes that lie
+  // near are nearly always on one line.
+  void prefetch() {
+    constexpr std::int32_t kNear = 8;
+    const bool reads = form_.first_byte != form_.behind_bytes;
+    if (!input_.options.prefetch || (!reads && !form_.reads_elsewhere)) {
+      return;
+    }
+    const std::int32_t first = reads ? std::max(form_.first_byte, 0) : 0;
+    const std::int32_t last = form_.reads_elsewhere
+                                  ? std::max(first + kCacheLine, form_.behind_bytes) - 1
+                                  : form_.behind_bytes - 1;
+    a_.load(Extend::kNone64, Gp::kR10,
+            {.base = in_register(ahead_, Gp::kR11), .disp = kData, .index = kCount, .scale = 4});
+    a_.prefetch({Gp::kR10, first});
+    if (last - first >= kNear) {
+      a_.prefetch({Gp::kR10, last});
+    }
+  }
+
+  void end() {
+    if (shared_end_) {
+      a_.bind(leave_);
+      a_.arith(Arith::kAdd, Size::k64, kCount, 4);
+      a_.jcc(Condition::kNotEqual, next_);
+    }
+    a_.bind(done_);
+    if (frame_ != 0) {
+      a_.arith(Arith::kAdd, Size::k64, Gp::kRsp, frame_);
+    }
+    for (std::size_t i = saved_.size(); i-- > 0;) {
+      a_.pop(saved_[i]);
+    }
+    a_.ret();
+  }
+
+  Mem verdict_place() { return {.base = in_register(verdicts_, Gp::kR11), .index = kCount}; }
+
+  void go_to_next_packet() {
+    if (++ends_ > kCopiedEnds) {
+      a_.jmp(leave_);
+      shared_end_ = true;
+      return;
+    }
+    a_.arith(Arith::kAdd, Size::k64, kCount, 4);
+    a_.jcc(Condition::kNotEqual, next_);
+    a_.jmp(done_);
+  }
+
+  void end_with(std::uint32_t verdict) {
+    a_.store_imm(4, verdict_place(), static_cast<std::int32_t>(verdict));
+    go_to_next_packet();
+  }
+  void end_with(Gp verdict) {
+    a_.store(4, verdict_place(), verdict);
+    go_to_next_packet();
+  }
+
+  // ---- Operations ----
+
+  void emit(const PacketOp& op) {
+    switch (op.kind) {
+      case PacketOpKind::kPlain:
+        return emit_plain(op);
+      case PacketOpKind::kPoint:
+        return emit_point(op);
+      case PacketOpKind::kEnd:
+        return load_end(gp(op.dst));
+      case PacketOpKind::kField:
+        return load_field(op);
+      case PacketOpKind::kLoad:
+        return emit_load(op);
+      case PacketOpKind::kTest:
+        return jump_if(emit_test(op), op);
+      case PacketOpKind::kCompare:
+        return jump_if(emit_compare(a_, instruction<ebpf::Jump>(op)), op);
+      case PacketOpKind::kFewer:
+        a_.cmp_mem_imm(4, packet_field(kCaptured), op.value);
+        return jump_if(Condition::kBelow, op);
+      case PacketOpKind::kEnough:
+        a_.cmp_mem_imm(4, packet_field(kCaptured), op.value);
+        return jump_if(Condition::kAboveOrEqual, op);
+      case PacketOpKind::kPast:
+        load_end(Gp::kR10);
+        a_.arith(Arith::kCmp, Size::k64, gp(*op.base), Gp::kR10);
+        return jump_if(condition_of(op.op), op);
+      case PacketOpKind::kGo:
+        return a_.jmp(label(op.target));
+      case PacketOpKind::kVerdict:
+        return end_with(op.value);
+      case PacketOpKind::kReturn:
+        return end_with(gp(Reg::kR0));
+    }
+  }
+
+  template <typename T>
+  const T& instruction(const PacketOp& op) const {
+    return std::get<T>(input_.program.instructions[op.index]);
+  }
+
+  // Where both ways end, the choice between their verdicts needs no jump.
+  void jump_if(Condition condition, const PacketOp& op) {
+    const PacketOp& taken = ops_[op.target];
+    const PacketOp& otherwise = ops_[index_ + 1];
+    if (taken.kind != PacketOpKind::kVerdict || otherwise.kind != PacketOpKind::kVerdict) {
+      return a_.jcc(condition, label(op.target));
+    }
+    a_.mov_imm32(Gp::kR10, otherwise.value);
+    a_.mov_imm32(Gp::kR11, taken.value);
+    a_.cmov(condition, Size::k32, Gp::kR10, Gp::kR11);
+    end_with(Gp::kR10);
+    taken_along_ = otherwise.is_target ? 0 : 1;
+  }
+
+  Mem address(const PacketOp& op) const {
+    if (!op.from_start) {
+      return {.base = gp(*op.base), .disp = op.offset};
+    }
+    Mem mem{.base = kStart, .disp = op.offset};
+    if (op.base) {
+      mem.index = gp(*op.base);
+    }
+    return mem;
+  }
+
+  void emit_point(const PacketOp& op) {
+    if (op.from_start && !op.base && op.offset == 0) {
+      a_.mov(Size::k64, gp(op.dst), kStart);
+    } else {
+      a_.lea(gp(op.dst), address(op));
+    }
+  }
+
+  void load_end(Gp dst) {
+    a_.load(Extend::kZero32, dst, packet_field(kCaptured));
+    a_.arith(Arith::kAdd, Size::k64, dst, kStart);
+  }
+
+  void load_field(const PacketOp& op) {
+    if (op.offset == offsetof(ebpf::UserContext, length)) {
+      return a_.load(Extend::kZero32, gp(op.dst), packet_field(kLength));
+    }
+    a_.load(Extend::kNone64, Gp::kR11, slot(common_));
+    a_.load(Extend::kZero32, gp(op.dst), {Gp::kR11, op.offset});
+  }
+
+  void emit_load(const PacketOp& op) {
+    a_.load(extend_of(op.width, op.sign_extend), gp(op.dst), address(op));
+    if (op.swapped && op.width == ebpf::Width::kH) {
+      a_.rotate16(gp(op.dst), 8);
+    } else if (op.swapped) {
+      a_.bswap(Size::k32, gp(op.dst));
+    }
+  }
+
+  // Sets the flags of a test; the condition under which it holds.
+  Condition emit_test(const PacketOp& op) {
+    const auto bytes = static_cast<std::uint8_t>(op.width);
+    const std::uint32_t all = bytes == 4 ? 0xffffffff : (1U << 8 * bytes) - 1;
+    const std::uint32_t mask = op.mask & all;
+    const bool with_zero =
+        op.value == 0 && (op.op == ebpf::JumpOp::kEq || op.op == ebpf::JumpOp::kNe);
+    if (op.op == ebpf::JumpOp::kSet) {
+      a_.test_mem_imm(bytes, address(op), mask & op.value);
+    } else if (mask == all && op.value <= all) {
+      a_.cmp_mem_imm(bytes, address(op), op.value);
+    } else if (with_zero) {
+      a_.test_mem_imm(bytes, address(op), mask);
+    } else {
+      a_.load(extend_of(op.width, false), Gp::kR11, address(op));
+      if (mask != all) {
+        a_.arith(Arith::kAnd, Size::k32, Gp::kR11, static_cast<std::int32_t>(mask));
+      }
+      a_.arith(Arith::kCmp, Size::k32, Gp::kR11, static_cast<std::int32_t>(op.value));
+    }
+    return condition_of(op.op);
+  }
+
+  // ---- Instructions as they stand ----
+
+  void emit_plain(const PacketOp& op) {
+    std::visit([this](const auto& one) { plain(one); }, input_.program.instructions[op.index]);
+  }
+
+  void plain(const ebpf::Alu& alu) {
+    if (!emit_three_operand_add(alu)) {
+      emit_alu(a_, alu);
+    }
+  }
+
+  // dst = src; dst += something, of 64 bits: one lea.
+  bool emit_three_operand_add(const ebpf::Alu& alu) {
+    const PacketOp& next = ops_[index_ + 1];
+    if (next.kind != PacketOpKind::kPlain || next.is_target) {
+      return false;
+    }
+    const auto* add = std::get_if<ebpf::Alu>(&input_.program.instructions[next.index]);
+    if (add == nullptr || !emit_sum(a_, alu, *add)) {
+      return false;
+    }
+    taken_along_ = 1;
+    return true;
+  }
+
+  void plain(const ebpf::Endian& endian) { emit_endian(a_, endian, false); }
+
+  void plain(const ebpf::Store& store) {
+    const Mem to{gp(store.dst), store.offset};
+    const auto bytes = static_cast<std::uint8_t>(store.width);
+    if (const auto* reg = std::get_if<Reg>(&store.src)) {
+      a_.store(bytes, to, gp(*reg));
+    } else {
+      a_.store_imm(bytes, to, std::get<std::int32_t>(store.src));
+    }
+  }
+
+  void plain(const ebpf::Atomic& atomic) {
+    emit_atomic(a_, atomic, {gp(atomic.dst), atomic.offset});
+  }
+
+  void plain(const ebpf::LoadImm64& load) { a_.mov_imm(gp(load.dst), value_of(load, input_.data)); }
+
+  void plain(const ebpf::Call& call) { emit_helper_call(a_, helper_of(call, input_.helpers)); }
+
+  // A packet form has none of these as they stand.
+  void plain(const ebpf::Load&) {}
+  void plain(const ebpf::LoadPacket&) {}
+  void plain(const ebpf::Jump&) {}
+  void plain(const ebpf::Exit&) {}
+
+  const CompileInput& input_;
+  const ebpf::PacketForm& form_;
+  const std::vector<PacketOp>& ops_;
+  std::int32_t stack_bytes_ = 0;
+  x86::Assembler a_;
+  Place packets_;
+  Place verdicts_;
+  Place ahead_;
+  Place common_;
+  std::vector<Gp> saved_;    // In the order they are pushed.
+  std::int32_t locals_ = 0;  // Bytes at the frame's bottom; the program's stack is above.
+  std::int32_t frame_ = 0;
+  std::vector<std::uint32_t> label_of_;  // By operation, once it is asked for.
+  Label next_;
+  Label leave_;
+  Label done_;
+  std::size_t index_ = 0;        // The operation in hand,
+  std::size_t taken_along_ = 0;  // and how many behind it were done with it.
+  int ends_ = 0;
+  bool shared_end_ = false;
+};
+
+}  // namespace
+
+CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form) {
+  return PacketCompiler(input, form).run();
+}
+
+}  // namespace weir::jit
