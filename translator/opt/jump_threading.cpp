@@ -4,8 +4,10 @@
 // computed is made anew where it is used, which is always possible because values are pure, and
 // cheap because most of it is there already.
 //
-// A block can be passed when its needs and guards are known to pass on the edge and no block behind
-// it uses its parameters but through edges. Price: that of the facts, and the blocks passed, of
+// A block can be passed when its needs and guards are known to pass on the edge, no block behind it
+// uses its parameters but through edges, and none has a need or a load at an offset that it
+// computes: made anew on the way past it, the offset would be another value than the one needs ask
+// for, and who lowers loads goes by the value. Price: that of the facts, and the blocks passed, of
 // which there are at most kMaxSteps for each block of the function.
 #include <algorithm>
 #include <cstddef>
@@ -54,12 +56,23 @@ class Threader final : public FactSweep {
         home_[expressions_.of(id)] = at;
       }
     }
+    std::vector<BlockId> made_in(function_.values.size(), kNowhere);
+    for (BlockId at = 0; at < function_.blocks.size(); ++at) {
+      for (const ValueId id : function_.blocks[at].body) {
+        made_in[id] = at;
+      }
+    }
     for (BlockId at = 0; at < function_.blocks.size(); ++at) {
       const ir::Block& block = function_.blocks[at];
       for (const ValueId id : block.body) {
         const ir::Value& value = function_.values[id];
         if (is_random(value)) {
           passable_[at] = false;
+        }
+        const bool placed = value.op == Op::kLoad || value.op == Op::kNeed;
+        if (placed && value.a != kNoValue && made_in[value.a] != at &&
+            made_in[value.a] != kNowhere) {
+          passable_[made_in[value.a]] = false;
         }
         if (ir::is_effect(value.op)) {
           use(value.a, at);

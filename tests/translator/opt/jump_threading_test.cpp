@@ -182,5 +182,35 @@ b3:
 )");
 }
 
+// Passed on the way from the first block, b1 would leave v1 to be made anew in three blocks, and
+// the load at v1 + 16 would be at another value than the needs asked for.
+TEST(JumpThreading, KeepsTheBlockThatComputesWhereALoadIs) {
+  const std::string text = R"(
+b0:
+  need 24
+  v0 = load 1 [23]
+  jump b1
+b1:
+  need 15
+  v1 = load 1 [14]
+  jump b2
+b2:
+  branch gt v0, 0x14 ? b3 : b4
+b3:
+  need v1 + 31
+  jump b4
+b4:
+  need v1 + 18
+  v2 = load 2 [v1 + 16]
+  branch eq v1, v2 ? b5 : b6
+b5:
+  return 0
+b6:
+  return 0x40000
+)";
+  const std::string left = after("jump_threading", text);
+  EXPECT_NE(left.find("  need 15\n  v1 = load 1 [14]\n"), std::string::npos) << left;
+}
+
 }  // namespace
 }  // namespace weir::opt
