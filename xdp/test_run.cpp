@@ -23,6 +23,7 @@ constexpr std::size_t kXdpHeadroom = 256;
 constexpr std::size_t kTailroom = 320;
 // Up to here every kernel takes a packet at the other hooks.
 constexpr std::size_t kCertainlyTaken = 3000;
+constexpr std::uint32_t kLiveBatch = 256;  // Frames handed to the program at a time.
 // Of __sk_buff.
 constexpr std::int16_t kProtocolOffset = 16;
 
@@ -121,6 +122,29 @@ Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32
                                                : system_error("a test run", number));
   }
   return TestRun{options.retval, options.duration};
+}
+
+Status run_live_frames(const LoadedProgram& program, Bytes packet, std::uint32_t frames) {
+  if (program.type() != ProgramType::kXdp || !length_possible(program, packet)) {
+    return tl::make_unexpected(length_error(program.type(), packet.size()));
+  }
+  auto options = make_options<bpf_test_run_opts>();
+  options.data_in = packet.data();
+  options.data_size_in = static_cast<std::uint32_t>(packet.size());
+  options.repeat = static_cast<int>(std::min<std::uint32_t>(frames, 0x7fffffff));
+  options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+  options.batch_size = kLiveBatch;
+  if (bpf_prog_test_run_opts(program.fd(), &options) == 0) {
+    return {};
+  }
+  const int number = errno;
+  if (number == EPERM) {
+    return tl::make_unexpected(missing_privilege("a run on live frames"));
+  }
+  if (number == EINVAL) {
+    return fail(ErrorCode::kUnsupported, "the kernel has no test runs on live XDP frames");
+  }
+  return tl::make_unexpected(system_error("a run on live frames", number));
 }
 
 }  // namespace weir::xdp

@@ -26,6 +26,13 @@ struct TestRun {
 // an empty program of the same run.
 Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32_t repeat = 1);
 
+// Runs a program of type kXdp on `frames` live frames with these bytes, in batches of 256 as a
+// driver hands them over: a frame it drops goes back to where frames come from, one it passes goes
+// up the network stack of this namespace. The caller takes the time.
+//
+// kUnsupported where the kernel has no live frames (before 5.18) or takes no packet of this length.
+Status run_live_frames(const LoadedProgram& program, Bytes packet, std::uint32_t frames);
+
 // Whether test_run() is sure to take a packet of this length, on every kernel.
 bool can_test_run(const LoadedProgram& program, Bytes packet);
 

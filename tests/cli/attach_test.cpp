@@ -153,11 +153,31 @@ TEST(KernelEngines, FilterAndBenchRunThem) {
     EXPECT_EQ(answer.status, 0) << answer.err;
     EXPECT_EQ(json::parse(answer.out)["matched"].dump(), want) << engine;
   }
-  const Answer bench = weir({"bench", "-j", "--rounds", "7", "-r", capture, "icmp"});
+  const Answer bench = weir({"bench", "-j", "--rounds", "7", "--slope-rounds", "7", "--live-frames",
+                             "1000", "-r", capture, "icmp"});
   ASSERT_EQ(bench.status, 0) << bench.err;
-  for (const json& engine : json::parse(bench.out)["engines"]) {
+  const json object = json::parse(bench.out);
+  for (const json& engine : object["engines"]) {
     EXPECT_TRUE(engine["skipped"].is_null()) << engine;
     EXPECT_TRUE(engine["ns_per_packet"].is_object()) << engine;
+  }
+}
+
+TEST(KernelEngines, ACorpusIsMeasuredInTheKernel) {
+  WEIR_NEEDS_KERNEL();
+  const TemporaryFolder folder;
+  const std::string corpus = folder.file("corpus.tsv", "ping\tEN10MB\ticmp\n");
+  const Answer answer = weir({"bench", "-j", "--corpus", corpus, "--rounds", "7", "--slope-rounds",
+                              "7", "--live-frames", "1000", "-r", WEIR_PCAPS_DIR "/ping.pcap"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json filter = json::parse(answer.out)["filters"][0];
+  for (const char* target : {"socket", "tc", "xdp"}) {
+    EXPECT_GT(filter["verifier"][target]["processed_instructions"], 0) << target;
+    EXPECT_GT(filter["executed"][target]["matching"], 0) << target;
+    EXPECT_GT(filter["set_up"]["targets"][target]["load_ns"], 0) << target;
+  }
+  for (const json& engine : filter["sections"][0]["engines"]) {
+    EXPECT_TRUE(engine["skipped"].is_null()) << engine;
   }
 }
 

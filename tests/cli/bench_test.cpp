@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/cli/cli.h"
 
@@ -27,7 +28,7 @@ TEST(Bench, JsonKeepsItsContract) {
   EXPECT_GT(object["traffic"]["packets"], 0);
   EXPECT_GT(object["traffic"]["bytes"], 0);
   EXPECT_TRUE(object["machine"].is_string());
-  ASSERT_EQ(object["engines"].size(), 2U);
+  ASSERT_EQ(object["engines"].size(), 4U);  // Those asked for, and bpf_filter() on better code.
   for (const json& engine : object["engines"]) {
     EXPECT_EQ(engine["matched"], object["engines"][0]["matched"]);
     EXPECT_GT(engine["instructions"], 0);
@@ -40,6 +41,57 @@ TEST(Bench, JsonKeepsItsContract) {
   EXPECT_EQ(object["engines"][0]["design"], 1993);
   EXPECT_EQ(object["engines"][0]["ratio"], 1.0);
   EXPECT_EQ(object["engines"][1]["design"], 2014);
+  EXPECT_EQ(object["engines"][2]["name"], "libpcap-O");
+  EXPECT_EQ(object["engines"][2]["design"], 1993);
+}
+
+TEST(Bench, AHookIsItsEngines) {
+  const Answer answer = weir({"bench", "-j", "--rounds", "7", "--hook", "user", "ip"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json object = json::parse(answer.out);
+  std::string names;
+  for (const json& engine : object["engines"]) {
+    names += engine["name"].get<std::string>() + " ";
+  }
+  EXPECT_EQ(
+      names,
+      "classic-interpreter libpcap extended-interpreter extended-jit libpcap-O libpcap-weir ");
+  EXPECT_EQ(weir({"bench", "--hook", "moon", "ip"}).status, 2);
+}
+
+TEST(Bench, ACorpusIsMeasuredFilterByFilter) {
+  const TemporaryFolder folder;
+  const std::string corpus =
+      folder.file("corpus.tsv", "# a comment\nweb\tEN10MB\ttcp port 80\nbare\tRAW\tudp\n");
+  const Answer answer = bench({"--corpus", corpus});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json object = json::parse(answer.out);
+  EXPECT_EQ(object["corpus"], corpus);
+  ASSERT_EQ(object["filters"].size(), 2U);
+  const json& web = object["filters"][0];
+  EXPECT_EQ(web["filter"], "tcp port 80");
+  EXPECT_EQ(web["instructions"]["libpcap"], 22);
+  EXPECT_GT(web["instructions"]["xdp"], 0);
+  EXPECT_GT(web["executed"]["user"]["matching"], 0);
+  EXPECT_GT(web["set_up"]["libpcap"]["ns"], 0);
+  EXPECT_EQ(web["sections"].size(), 2U);
+  EXPECT_EQ(object["filters"][1]["link_type"], "RAW");
+  EXPECT_GT(object["medians"]["all"]["unseen/libpcap"], 0);
+  EXPECT_TRUE(object["medians"]["all"]["kernel/xdp"].is_null()) << "not asked for";
+}
+
+TEST(Bench, ACorpusIsTablesOfEightyColumns) {
+  const TemporaryFolder folder;
+  const std::string corpus = folder.file("corpus.tsv", "web\tEN10MB\ttcp port 80\n");
+  const Answer answer = weir({"bench", "--corpus", corpus, "--rounds", "7", "--hook", "user"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_NE(answer.out.find("\n  web "), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("\n  median "), std::string::npos) << answer.out;
+  std::istringstream lines(answer.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_TRUE(line.size() <= 80 || line.starts_with("machine") || line.starts_with("corpus"))
+        << line;
+  }
 }
 
 TEST(Bench, ReportsHotAndUnseenTrafficApart) {
@@ -62,7 +114,7 @@ TEST(Bench, PrintsATable) {
       {"bench", "--rounds", "7", "--engine", "libpcap", "-r", WEIR_PCAPS_DIR "/http.pcap", "ip"});
   EXPECT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.out.find("hot traffic: "), std::string::npos) << answer.out;
-  EXPECT_NE(answer.out.find("  libpcap               1993 "), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("  libpcap              1993 "), std::string::npos) << answer.out;
 }
 
 TEST(Bench, WrongInputIsSaid) {
@@ -70,6 +122,13 @@ TEST(Bench, WrongInputIsSaid) {
   EXPECT_EQ(weir({"bench", "--rounds", "1", "ip"}).status, 2);
   EXPECT_EQ(weir({"bench", "-r", "/no/such/file", "ip"}).status, 1);
   EXPECT_EQ(weir({"bench", "tcp prot 80"}).status, 1);
+  EXPECT_EQ(weir({"bench", "--corpus", "/no/such/file"}).status, 1);
+  EXPECT_EQ(weir({"bench", "--corpus", "/no/such/file", "ip"}).status, 2);
+  const TemporaryFolder folder;
+  const std::string corpus = folder.file("bad.tsv", "web\tEN10MB\tip\nweb\tEN10MB\ttcp prot 80\n");
+  const Answer answer = weir({"bench", "--corpus", corpus, "--rounds", "7", "--hook", "user"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("bad.tsv:2: web: "), std::string::npos) << answer.err;
 }
 
 }  // namespace

@@ -6,10 +6,8 @@
 #include <memory>
 
 #include "tools/bench/clock.h"
-#include "tools/bench/socket_slope.h"
-#include "tools/bench/test_run_cost.h"
-#include "tools/engine/programs.h"
-#include "tools/engine/socket_program.h"
+#include "tools/bench/runner.h"
+#include "tools/bench/slope.h"
 
 namespace weir::bench {
 namespace {
@@ -19,22 +17,15 @@ using engine::EngineId;
 constexpr std::uint32_t kWarmUps = 2;
 constexpr double kLeastCredible = 0.5;  // ns; what costs less has no ratio worth printing.
 
-// One engine of the comparison and what is known of it so far.
-struct Runner {
-  Row row;
-  std::unique_ptr<engine::Prepared> prepared;
-  std::vector<std::uint32_t> results;
-  std::vector<double> times;  // ns per packet, by round.
-};
-
 Method method_of(EngineId id) {
   switch (id) {
     case EngineId::kKernelClassic:
     case EngineId::kKernelSocket:
       return Method::kSocketSlope;
     case EngineId::kKernelTc:
+      return Method::kTcSlope;
     case EngineId::kKernelXdp:
-      return Method::kTestRun;
+      return Method::kLiveFrames;
     case EngineId::kClassicInterpreter:
     case EngineId::kLibpcap:
     case EngineId::kExtendedInterpreter:
@@ -44,18 +35,65 @@ Method method_of(EngineId id) {
   return Method::kLoop;
 }
 
-Runner make_runner(EngineId id, const engine::Filter& filter) {
-  Runner runner;
-  runner.row.id = id;
-  runner.row.method = method_of(id);
-  auto prepared = engine::prepare(id, filter);
+void prepare(Runner& runner) {
+  auto prepared = engine::prepare(runner.engine, runner.filter);
   if (!prepared) {
     runner.row.skipped = to_string(prepared.error());
-    return runner;
+    return;
   }
   runner.prepared = std::move(*prepared);
   runner.row.footprint = runner.prepared->footprint();
+}
+
+Runner make_runner(const engine::EngineInfo& engine, const engine::Filter& filter) {
+  Runner runner{.row = {.name = std::string(engine.name),
+                        .design = engine.design,
+                        .method = method_of(engine.id)},
+                .engine = engine.id,
+                .filter = filter};
+  prepare(runner);
   return runner;
+}
+
+Runner make_runner(const Peer& peer, const engine::Filter& filter) {
+  Runner runner{.row = {.name = peer.name, .method = peer.method, .skipped = peer.skipped},
+                .engine = peer.runs,
+                .filter = filter,
+                .peer = true};
+  if (peer.program) {
+    runner.row.footprint.instructions =
+        static_cast<std::uint32_t>(peer.program->instructions.size());
+    auto valid = cbpf::validate(*peer.program, filter.program.dialect());
+    if (!valid) {
+      runner.row.skipped = to_string(valid.error());
+      return runner;
+    }
+    runner.filter.program = std::move(*valid);
+    runner.filter.set_tests = {};
+    prepare(runner);
+  }
+  return runner;
+}
+
+std::vector<Runner> make_runners(const engine::Filter& filter, const CompareOptions& options) {
+  const auto wanted = [&](EngineId id) {
+    return options.engines.empty() ||
+           std::find(options.engines.begin(), options.engines.end(), id) != options.engines.end();
+  };
+  std::vector<Runner> runners;
+  for (const engine::EngineInfo& engine : engine::all_engines()) {
+    if (wanted(engine.id)) {
+      const bool plain = engine.design == 1993 && options.plain;
+      runners.push_back(make_runner(engine, plain ? *options.plain : filter));
+    }
+  }
+  for (const Peer& peer : options.peers) {
+    const bool tc = peer.method == Method::kTcSlope;
+    if (tc ? wanted(EngineId::kKernelTc) : wanted(peer.runs)) {
+      runners.push_back(make_runner(peer, filter));
+    }
+  }
+  return runners;
 }
 
 // The packets that every engine can be shown. An engine that could not be shown half of them is
@@ -106,7 +144,7 @@ Result<std::vector<std::uint32_t>> reference_results(const engine::Filter& filte
 }
 
 Status check_against(const std::vector<std::uint32_t>& reference, const Runner& runner) {
-  const engine::EngineInfo& engine = engine::info(runner.row.id);
+  const engine::EngineInfo& engine = engine::info(runner.engine);
   for (std::size_t i = 0; i < reference.size(); ++i) {
     std::uint32_t expected = reference[i];
     if (!engine.shows_accept_length) {
@@ -114,7 +152,7 @@ Status check_against(const std::vector<std::uint32_t>& reference, const Runner& 
     }
     if (runner.results[i] != expected) {
       return fail(ErrorCode::kDisagreement,
-                  fmt::format("{} gives {} for packet {} where {} is right", engine.name,
+                  fmt::format("{} gives {} for packet {} where {} is right", runner.row.name,
                               runner.results[i], i + 1, expected));
     }
   }
@@ -138,23 +176,23 @@ Status check_results(std::vector<Runner>& runners, const engine::Filter& filter,
     }
     runner.row.matched = static_cast<std::uint64_t>(std::count_if(
         runner.results.begin(), runner.results.end(), [](std::uint32_t r) { return r != 0; }));
-    if (!engine::dialect_warning(runner.row.id, filter)) {
-      if (auto agreed = check_against(*reference, runner); !agreed) {
+    if (engine::dialect_warning(runner.engine, runner.filter)) {
+      continue;
+    }
+    if (auto agreed = check_against(*reference, runner); !agreed) {
+      if (!runner.peer) {
         return agreed;
       }
+      runner.row.skipped = "it changes the verdict: " + to_string(agreed.error());
     }
   }
   return {};
 }
 
-bool measured_by(const Runner& runner, Method method) {
-  return runner.row.method == method && runner.row.skipped.empty();
-}
-
 Status time_round(std::vector<Runner>& runners, std::span<const cbpf::Packet> packets,
                   std::uint32_t passes, bool keep) {
   for (Runner& runner : runners) {
-    if (!measured_by(runner, Method::kLoop)) {
+    if (!runner.measured_by(Method::kLoop)) {
       continue;
     }
     const std::uint64_t begin = thread_cpu_ns();
@@ -172,71 +210,13 @@ Status time_round(std::vector<Runner>& runners, std::span<const cbpf::Packet> pa
   return {};
 }
 
-// kernel-classic and kernel-socket side by side. Where that cannot be had (no privilege) the rows
-// say why.
-Status measure_slope(std::vector<Runner>& runners, const engine::Filter& filter,
-                     std::vector<cbpf::Packet> packets, std::uint32_t rounds,
-                     std::optional<double>& noise) {
-  const auto extended = engine::socket_program(filter);
-  const auto classic = engine::classic_program(filter);
-  std::vector<SlopeVariant> variants;
-  std::vector<Runner*> measured;
-  for (Runner& runner : runners) {
-    if (!measured_by(runner, Method::kSocketSlope)) {
-      continue;
-    }
-    if (runner.row.id == EngineId::kKernelClassic) {
-      if (!classic) {
-        return tl::make_unexpected(classic.error());
-      }
-      variants.push_back({.classic = &classic->program()});
-    } else if (extended) {
-      variants.push_back({.extended = &*extended});
-    } else {
-      return tl::make_unexpected(extended.error());
-    }
-    measured.push_back(&runner);
-  }
-  std::erase_if(packets, [](const cbpf::Packet& packet) {
-    return packet.captured.size() < kLeastSlopePacket || packet.captured.size() > kMostSlopePacket;
-  });
-  if (measured.empty() || packets.empty()) {
-    return {};
-  }
-  auto slope = socket_slope(variants, packets, {.rounds = rounds});
-  for (std::size_t i = 0; i < measured.size(); ++i) {
-    if (slope) {
-      measured[i]->times = std::move(slope->net_ns[i]);
-      noise = slope->noise_ns;
-    } else if (slope.error().code == ErrorCode::kPermission) {
-      measured[i]->row.skipped = "not timed: " + to_string(slope.error());
-    } else {
-      return tl::make_unexpected(slope.error());
-    }
-  }
-  return {};
-}
-
-Status measure_test_runs(std::vector<Runner>& runners, const engine::Filter& filter,
-                         std::span<const cbpf::Packet> packets, std::uint32_t rounds) {
-  for (Runner& runner : runners) {
-    if (measured_by(runner, Method::kTestRun)) {
-      auto ns = test_run_cost(runner.row.id, filter, packets, {.rounds = rounds});
-      if (!ns) {
-        return tl::make_unexpected(ns.error());
-      }
-      runner.times = std::move(*ns);
-    }
-  }
-  return {};
-}
-
 // The median of the ratios within a round where both ran in the same rounds, else of the medians.
 std::optional<double> ratio_of(const Runner& peer, const Runner& runner) {
-  if (runner.row.ns_per_packet.median < kLeastCredible) {
+  if (runner.row.ns_per_packet.median < kLeastCredible ||
+      peer.row.ns_per_packet.median < kLeastCredible) {
     return std::nullopt;
   }
-  if (runner.row.method != peer.row.method) {
+  if (runner.row.method != Method::kLoop || peer.row.method != Method::kLoop) {
     return peer.row.ns_per_packet.median / runner.row.ns_per_packet.median;
   }
   std::vector<double> ratios;
@@ -246,42 +226,67 @@ std::optional<double> ratio_of(const Runner& peer, const Runner& runner) {
   return spread_of(ratios).median;
 }
 
+const Runner* timed_runner(const std::vector<Runner>& runners,
+                           const std::vector<std::string_view>& names) {
+  for (const std::string_view name : names) {
+    for (const Runner& runner : runners) {
+      if (runner.row.name == name && !runner.times.empty()) {
+        return &runner;
+      }
+    }
+  }
+  return nullptr;
+}
+
 void summarise(std::vector<Runner>& runners) {
-  const Runner* peer = nullptr;
   for (Runner& runner : runners) {
     if (!runner.times.empty()) {
       runner.row.ns_per_packet = spread_of(runner.times);
-      peer = runner.row.id == EngineId::kLibpcap ? &runner : peer;
     } else if (runner.row.skipped.empty()) {
       runner.row.skipped = "no packet of this traffic can be sent on a veth pair";
     }
   }
+  const Runner* libpcap = timed_runner(runners, {"libpcap"});
   for (Runner& runner : runners) {
-    if (peer != nullptr && !runner.times.empty()) {
-      runner.row.ratio = ratio_of(*peer, runner);
+    if (runner.times.empty()) {
+      continue;
+    }
+    if (libpcap != nullptr) {
+      runner.row.ratio = ratio_of(*libpcap, runner);
+    }
+    if (const Runner* base = timed_runner(runners, base_rows(runner.row.method))) {
+      runner.row.ratio_to_base = ratio_of(*base, runner);
     }
   }
 }
 
 }  // namespace
 
-Spread spread_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  const double median =
-      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {values.front(), median, values.back()};
+std::vector<std::string_view> base_rows(Method method) {
+  switch (method) {
+    case Method::kLoop:
+      return {"libpcap"};
+    case Method::kSocketSlope:
+      return {"kernel-classic-O", "kernel-classic"};
+    case Method::kTcSlope:
+      return {"kernel-tc-classic-O", "kernel-tc-classic"};
+    case Method::kLiveFrames:
+      break;
+  }
+  return {};
+}
+
+bool Noise::credible() const { return ns <= kCredibleNoise; }
+
+const Row* Comparison::row(std::string_view name) const {
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
                            const CompareOptions& options) {
-  std::vector<Runner> runners;
-  for (const engine::EngineInfo& engine : engine::all_engines()) {
-    if (options.engines.empty() || std::find(options.engines.begin(), options.engines.end(),
-                                             engine.id) != options.engines.end()) {
-      runners.push_back(make_runner(engine.id, filter));
-    }
-  }
+  std::vector<Runner> runners = make_runners(filter, options);
   const std::vector<cbpf::Packet> packets = common_packets(runners, traffic.packets);
   if (packets.empty()) {
     return fail(ErrorCode::kInvalidFile, "the traffic has no packet that all engines can be shown",
@@ -294,7 +299,8 @@ Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
   for (const cbpf::Packet& packet : packets) {
     comparison.bytes += packet.wire_length;
   }
-  if (auto checked = check_results(runners, filter, packets); !checked) {
+  if (auto checked = check_results(runners, options.plain ? *options.plain : filter, packets);
+      !checked) {
     return tl::make_unexpected(checked.error());
   }
   for (std::uint32_t round = 0; round < kWarmUps + options.rounds; ++round) {
@@ -302,12 +308,7 @@ Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
       return tl::make_unexpected(timed.error());
     }
   }
-  if (auto measured =
-          measure_slope(runners, filter, packets, options.slope_rounds, comparison.slope_noise_ns);
-      !measured) {
-    return tl::make_unexpected(measured.error());
-  }
-  if (auto measured = measure_test_runs(runners, filter, packets, options.rounds); !measured) {
+  if (auto measured = measure_kernel_rows(runners, packets, options, comparison.noise); !measured) {
     return tl::make_unexpected(measured.error());
   }
   summarise(runners);

@@ -1,46 +1,65 @@
-// The comparison: one filter, one traffic, every engine. Results are checked before anything is
-// timed; engines that disagree are not timed at all.
+// The comparison: one filter, one traffic, every engine, and beside them what else runs the same
+// filter. Results are checked before anything is timed; engines that disagree are not timed at all.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cbpf/base/result.h"
+#include "tools/bench/live_cost.h"
+#include "tools/bench/spread.h"
 #include "tools/bench/traffic.h"
 #include "tools/engine/engine.h"
 
 namespace weir::bench {
 
-struct Spread {
-  double min = 0;
-  double median = 0;
-  double max = 0;
-};
-
-// The spread of a list that is not empty.
-Spread spread_of(std::vector<double> values);
-
 // How a row was measured. Each gives the cost of the filter alone; those of the kernel are net of
 // the same with an empty filter.
 enum class Method : std::uint8_t {
   kLoop,         // CPU time of a batch call over all packets, in this process.
-  kSocketSlope,  // See socket_slope.h.
-  kTestRun,      // See test_run_cost.h.
+  kSocketSlope,  // See slope.h.
+  kTcSlope,
+  kLiveFrames,  // See live_cost.h.
+};
+inline constexpr Method kMethods[] = {Method::kLoop, Method::kSocketSlope, Method::kTcSlope,
+                                      Method::kLiveFrames};
+
+// A classic program for the same filter that somebody else made, measured beside the engines.
+struct Peer {
+  std::string name;       // Of the row: "libpcap-O".
+  engine::EngineId runs;  // The engine that runs it and by which it is checked.
+  Method method = Method::kLoop;
+  std::optional<cbpf::Program> program;
+  std::string skipped;  // Why there is no program.
 };
 
 struct Row {
-  engine::EngineId id;
+  std::string name;   // Of the engine or the peer.
+  int design = 1993;  // Whose instructions it runs.
   engine::Footprint footprint;
   std::uint64_t matched = 0;
   Method method = Method::kLoop;
   Spread ns_per_packet;
-  // libpcap's time over this engine's: the median of the ratios within a round for kLoop, the ratio
-  // of the medians for the other methods. Absent without libpcap, and where the cost drowns in
-  // noise.
+  // libpcap's time over this row's: the median of the ratios within a round for kLoop, the ratio of
+  // the medians for the other methods. Absent without libpcap, and where the cost drowns in noise.
   std::optional<double> ratio;
+  // The same against the first row of the same method, of the names of base_rows().
+  std::optional<double> ratio_to_base;
   std::string skipped;  // Why there are no figures; empty when there are.
+};
+
+// What the rows of a method are held against, the best first: libpcap's program, and the kernel's
+// way with classic programs at the same hook.
+std::vector<std::string_view> base_rows(Method method);
+
+// How far replicates of a kernel method were apart, in ns per packet.
+struct Noise {
+  Method method = Method::kSocketSlope;
+  double ns = 0;
+  bool credible() const;
 };
 
 struct Comparison {
@@ -48,21 +67,26 @@ struct Comparison {
   std::uint64_t packets = 0;   // That every engine was shown.
   std::uint64_t bytes = 0;     // Their wire lengths.
   std::uint64_t left_out = 0;  // Packets of the traffic that some engine cannot be shown.
-  std::vector<Row> rows;
-  // How far apart three empty filters were in the socket slope, ns per packet; absent when it was
-  // not measured.
-  std::optional<double> slope_noise_ns;
+  std::vector<Row> rows;       // The engines, then the peers.
+  std::vector<Noise> noise;    // Of the kernel methods that were used.
+
+  const Row* row(std::string_view name) const;  // Null when there is none.
 };
 
 struct CompareOptions {
-  std::vector<engine::EngineId> engines;  // Empty: all.
-  std::uint32_t rounds = 11;              // Timed rounds; two more go before, untimed.
-  std::uint32_t passes = 1;               // Walks over the traffic in a round (hot traffic: many).
+  // The same filter as libpcap's own, unoptimised program: what the engines of 1993 run, and what
+  // is right. Without it they run what weir makes of the filter for them.
+  std::optional<engine::Filter> plain;
+  std::vector<engine::EngineId> engines;  // Empty: all. A peer comes with the engine that runs it.
+  std::vector<Peer> peers;
+  std::uint32_t rounds = 11;  // Timed rounds; two more go before, untimed.
+  std::uint32_t passes = 1;   // Walks over the traffic in a round (hot traffic: many).
   std::uint32_t slope_rounds = 60;
+  LiveOptions live;
 };
 
 // kDisagreement, naming the engine, the packet and both results, when an engine differs from
-// classic-interpreter.
+// classic-interpreter (on `plain`). A peer that differs is no error: its row says so instead.
 Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
                            const CompareOptions& options = {});
 

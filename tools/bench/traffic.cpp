@@ -89,4 +89,41 @@ Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t 
   return std::move(traffic).finish(source_name(files), link_type.value_or(cbpf::kLinkTypeEthernet));
 }
 
+Result<Traffic> as_link_type(const Traffic& ethernet, int link_type) {
+  constexpr int kRaw = 12;
+  constexpr int kLinuxSll = 113;
+  constexpr std::size_t kEthernetHeader = 14;
+  constexpr std::size_t kProtocol = 12;  // Offset in that header.
+  TrafficBuilder traffic;
+  for (const cbpf::Packet& packet : ethernet.packets) {
+    const Bytes bytes = packet.captured;
+    if (bytes.size() <= kEthernetHeader) {
+      continue;
+    }
+    const std::uint32_t protocol = load_be16(bytes.data() + kProtocol);
+    const Bytes payload = bytes.subspan(kEthernetHeader);
+    const auto length = static_cast<std::uint32_t>(packet.wire_length - kEthernetHeader);
+    if (link_type == kRaw) {
+      if (protocol == 0x0800 || protocol == 0x86dd) {
+        traffic.add(payload, length);
+      }
+    } else if (link_type == kLinuxSll) {
+      // Sent to this host, ARPHRD_ETHER, 6 bytes of address in a field of 8.
+      std::vector<std::uint8_t> sll = {0, 0, 0, 1, 0, 6};
+      sll.insert(sll.end(), bytes.begin() + 6, bytes.begin() + 12);
+      sll.insert(sll.end(), {0, 0, static_cast<std::uint8_t>(protocol >> 8),
+                             static_cast<std::uint8_t>(protocol)});
+      const auto header = static_cast<std::uint32_t>(sll.size());
+      sll.insert(sll.end(), payload.begin(), payload.end());
+      traffic.add(sll, length + header);
+    } else {
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("there is no traffic of link type {} to measure with",
+                              cbpf::link_type_name(link_type)));
+    }
+  }
+  return std::move(traffic).finish(
+      fmt::format("{} as {}", ethernet.source, cbpf::link_type_name(link_type)), link_type);
+}
+
 }  // namespace weir::bench

@@ -36,6 +36,10 @@ class TrafficBuilder {
 // cbpf/savefile.h; kUnsupported when the link types differ.
 Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t most);
 
+// Ethernet traffic as another link type would show it: DLT_RAW (its IP packets without the link
+// layer), DLT_LINUX_SLL (all of it, behind that header). kUnsupported for any other link type.
+Result<Traffic> as_link_type(const Traffic& ethernet, int link_type);
+
 // How long the frames of a generated mix are.
 enum class FrameSizes : std::uint8_t {
   kHeaders,  // 64, 96 and 128 bytes (7 : 4 : 1): what a filter looks at, and little else to cache.

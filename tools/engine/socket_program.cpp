@@ -1,7 +1,5 @@
 #include "tools/engine/socket_program.h"
 
-#include <optional>
-
 #include "tools/engine/programs.h"
 #include "xdp/skb_layout.h"
 
@@ -15,10 +13,14 @@ std::optional<ebpf::SkbLayout> ask_kernel() {
 
 }  // namespace
 
-Result<ebpf::Program> socket_program(const Filter& filter) {
+const std::optional<ebpf::SkbLayout>& socket_layout() {
   static const std::optional<ebpf::SkbLayout> kLayout = ask_kernel();
+  return kLayout;
+}
+
+Result<ebpf::Program> socket_program(const Filter& filter) {
   TranslateOptions options = translate_options(filter, lower::TargetId::kSocket);
-  options.skb_layout = kLayout;
+  options.skb_layout = socket_layout();
   return translate(filter.program, options);
 }
 

@@ -1,16 +1,14 @@
 // weir bench: the comparison of every engine on one filter and one traffic.
 #include <fmt/format.h>
-#include <sys/utsname.h>
+#include <unistd.h>
 
-#include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "tools/bench/clock.h"
 #include "tools/bench/compare.h"
 #include "tools/weir/bench_report.h"
 #include "tools/weir/bundled.h"
+#include "tools/weir/corpus_report.h"
 #include "tools/weir/filter_input.h"
 
 namespace weir::tool {
@@ -20,8 +18,25 @@ constexpr std::uint64_t kSeed = 1993;
 constexpr std::size_t kUnseenPackets = 100'000;
 constexpr std::size_t kHotPackets = 4096;
 constexpr std::size_t kMostPackets = 1'000'000;
-// Hot traffic is walked until a round has at least this many packets.
-constexpr std::size_t kHotRound = 200'000;
+
+// The engines of a hook.
+Result<std::vector<engine::EngineId>> engines_at(const std::string& hook) {
+  using engine::EngineId;
+  if (hook == "user") {
+    return std::vector{EngineId::kClassicInterpreter, EngineId::kLibpcap,
+                       EngineId::kExtendedInterpreter, EngineId::kExtendedJit};
+  }
+  if (hook == "socket") {
+    return std::vector{EngineId::kKernelClassic, EngineId::kKernelSocket};
+  }
+  if (hook == "tc") {
+    return std::vector{EngineId::kKernelTc};
+  }
+  if (hook == "xdp") {
+    return std::vector{EngineId::kKernelXdp};
+  }
+  return fail(ErrorCode::kUsage, "--hook takes user, socket, tc or xdp, not '" + hook + "'");
+}
 
 Result<std::vector<engine::EngineId>> wanted_engines(const Options& options) {
   std::vector<engine::EngineId> engines;
@@ -32,21 +47,39 @@ Result<std::vector<engine::EngineId>> wanted_engines(const Options& options) {
     }
     engines.push_back(*id);
   }
+  for (const std::string& hook : options.all("hook")) {
+    const auto more = engines_at(hook);
+    if (!more) {
+      return tl::make_unexpected(more.error());
+    }
+    engines.insert(engines.end(), more->begin(), more->end());
+  }
   return engines;
 }
 
-// A section of the report: hot where the traffic is short enough to be learnt, else unseen.
-Result<Section> measure(const FilterInput& input, const bench::Traffic& traffic,
-                        bench::CompareOptions options) {
-  const bool hot = traffic.packets.size() <= kHotPackets;
-  options.passes = hot ? static_cast<std::uint32_t>(
-                             kHotRound / std::max<std::size_t>(1, traffic.packets.size()) + 1)
-                       : 1;
-  auto comparison = bench::compare(input.filter(), traffic, options);
-  if (!comparison) {
-    return tl::make_unexpected(comparison.error());
+// What the options say of the measuring itself.
+Result<bench::FigureOptions> read_measuring(const Options& options) {
+  bench::FigureOptions measuring;
+  bench::CompareOptions& compare = measuring.compare;
+  const auto engines = wanted_engines(options);
+  const auto rounds = options.number("rounds", compare.rounds, 7, 1000);
+  const auto slope = options.number("slope-rounds", compare.slope_rounds, 7, 10000);
+  const auto frames = options.number("live-frames", compare.live.frames, 1000, 100'000'000);
+  const auto limit = options.number("peer-limit", measuring.peer_seconds, 1, 86400);
+  if (!engines) {
+    return tl::make_unexpected(engines.error());
   }
-  return Section{hot, std::move(*comparison)};
+  for (const auto* number : {&rounds, &slope, &frames, &limit}) {
+    if (!*number) {
+      return tl::make_unexpected(number->error());
+    }
+  }
+  compare.engines = *engines;
+  compare.rounds = static_cast<std::uint32_t>(*rounds);
+  compare.slope_rounds = static_cast<std::uint32_t>(*slope);
+  compare.live.frames = static_cast<std::uint32_t>(*frames);
+  measuring.peer_seconds = static_cast<std::uint32_t>(*limit);
+  return measuring;
 }
 
 // The traffic to measure with: the files of -r, or the bundled captures and the generated mix.
@@ -72,14 +105,84 @@ Result<std::vector<bench::Traffic>> wanted_traffic(const Options& options) {
   return all;
 }
 
-Status run(const Options& options) {
-  const auto engines = wanted_engines(options);
-  if (!engines) {
-    return tl::make_unexpected(engines.error());
+// What is done now, on one line of a terminal that is written over and over.
+class StatusLine {
+ public:
+  StatusLine() : terminal_(isatty(STDERR_FILENO) == 1) {}
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+  ~StatusLine() { say(""); }
+  void say(std::string_view text) const {
+    if (terminal_) {
+      fmt::print(stderr, "\r{}\x1b[K", text);
+      std::fflush(stderr);
+    }
   }
-  const auto rounds = options.number("rounds", 11, 7, 1000);
-  if (!rounds) {
-    return tl::make_unexpected(rounds.error());
+
+ private:
+  bool terminal_;
+};
+
+Status run_corpus(const Options& options, bench::FigureOptions measuring) {
+  for (const std::string_view other : {"expression-file", "asm", "bytecode", "linktype"}) {
+    if (options.has(other) || !options.words().empty()) {
+      return fail(ErrorCode::kUsage, "the filters of --corpus come from its file alone");
+    }
+  }
+  const std::string file = options.get("corpus");
+  const auto text = read_text_file(file);
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  const auto corpus = bench::parse_corpus(*text, file);
+  if (!corpus) {
+    return tl::make_unexpected(corpus.error());
+  }
+  const auto traffics = wanted_traffic(options);
+  if (!traffics) {
+    return tl::make_unexpected(traffics.error());
+  }
+  bench::pin_to_current_cpu();
+  const StatusLine status;
+  std::vector<bench::FilterFigures> all;
+  for (const bench::CorpusFilter& filter : *corpus) {
+    measuring.progress = [&](std::string_view what) {
+      status.say(fmt::format("{}/{} {}: {}", all.size() + 1, corpus->size(), filter.name, what));
+    };
+    auto figures = bench::measure_filter(filter, *traffics, measuring);
+    if (!figures) {
+      figures.error().place.file = file;
+      return tl::make_unexpected(figures.error());
+    }
+    all.push_back(std::move(*figures));
+  }
+  status.say("");
+  const CorpusReport report{file, this_machine(), all};
+  fmt::print("{}", options.has("json") ? to_json(report) : to_table(report));
+  return {};
+}
+
+// libpcap's own programs for the expression, where there is one.
+void find_peers(const Options& options, const FilterInput& input, bench::FigureOptions& measuring) {
+  Result<bench::PeerProgram> plain =
+      fail(ErrorCode::kUnsupported, "the filter was not given as an expression");
+  Result<bench::PeerProgram> optimised = plain;
+  if (!options.has("asm") && !options.has("bytecode")) {
+    cbpf::CompileOptions compile{.link_type = input.link_type, .snaplen = input.snaplen};
+    plain = bench::compile_by_peer(input.text, compile, measuring.peer_seconds);
+    compile.optimize = true;
+    optimised = bench::compile_by_peer(input.text, compile, measuring.peer_seconds);
+  }
+  bench::add_peers(input.filter(), plain, optimised, measuring.compare);
+}
+
+Status run(const Options& options) {
+  auto measuring = read_measuring(options);
+  if (!measuring) {
+    return tl::make_unexpected(measuring.error());
+  }
+  if (options.has("corpus")) {
+    return run_corpus(options, std::move(*measuring));
   }
   const auto traffics = wanted_traffic(options);
   if (!traffics) {
@@ -94,16 +197,19 @@ Status run(const Options& options) {
       fmt::print(stderr, "weir: warning: {}; its results are not compared\n", *warning);
     }
   }
+  find_peers(options, *input, *measuring);
   bench::pin_to_current_cpu();
+  const StatusLine status;
+  measuring->progress = [&](std::string_view what) { status.say(fmt::format("{}", what)); };
   std::vector<Section> sections;
   for (const bench::Traffic& traffic : *traffics) {
-    auto section = measure(*input, traffic,
-                           {.engines = *engines, .rounds = static_cast<std::uint32_t>(*rounds)});
+    auto section = bench::compare_section(input->filter(), traffic, *measuring);
     if (!section) {
       return tl::make_unexpected(section.error());
     }
     sections.push_back(std::move(*section));
   }
+  status.say("");
   const Report report{input->text, this_machine(), std::move(sections)};
   fmt::print("{}", options.has("json") ? to_json(report) : to_table(report));
   return {};
@@ -126,8 +232,17 @@ Command bench_command() {
       "  weir bench -j --engine libpcap --engine extended-interpreter ip",
       filter_input_options({
           {"read", 'r', OptionKind::kList, "FILE", "measure with the packets of a savefile"},
+          {"corpus", 0, OptionKind::kValue, "FILE",
+           "measure every filter of a file: name, link type, expression"},
           {"engine", 0, OptionKind::kList, "NAME", "only this engine (may be repeated)"},
+          {"hook", 0, OptionKind::kList, "NAME",
+           "only what runs there: user, socket, tc or xdp (may be repeated)"},
           {"rounds", 0, OptionKind::kValue, "N", "timed rounds (11)"},
+          {"slope-rounds", 0, OptionKind::kValue, "N", "rounds at sockets and tc (60)"},
+          {"live-frames", 0, OptionKind::kValue, "N",
+           "frames a program and round at XDP (1000000)"},
+          {"peer-limit", 0, OptionKind::kValue, "SECONDS",
+           "CPU time libpcap has for a filter (20)"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run,

@@ -7,35 +7,27 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tools/weir/bench_json.h"
+
 namespace weir::tool {
 namespace {
 
 using bench::Method;
 using nlohmann::json;
 
-constexpr double kCredibleNoise = 3;  // ns.
-constexpr std::size_t kBar = 24;      // Characters of the longest bar.
+constexpr std::size_t kBar = 13;   // Characters of the longest bar.
+constexpr double kMuchSlower = 2;  // ns; by which a classic filter has to win to be advised.
 
-std::string_view method_name(Method method) {
+std::string method_title(Method method) {
   switch (method) {
     case Method::kLoop:
-      return "loop";
+      return "user space: CPU time of the filter alone";
     case Method::kSocketSlope:
-      return "socket slope";
-    case Method::kTestRun:
-      return "test run";
-  }
-  return "";
-}
-
-std::string_view method_title(Method method) {
-  switch (method) {
-    case Method::kLoop:
-      return "user space, CPU time of the filter alone";
-    case Method::kSocketSlope:
-      return "kernel, 16 sockets on a veth pair, less as many with an empty filter";
-    case Method::kTestRun:
-      return "kernel, test run of one packet repeated, less an empty program";
+      return "at a socket of the kernel: 16 on a veth pair, less as many empty filters";
+    case Method::kTcSlope:
+      return "at tc: 16 classifiers on a veth pair, less as many empty ones";
+    case Method::kLiveFrames:
+      return "at XDP: live frames, less a program that only drops";
   }
   return "";
 }
@@ -45,84 +37,162 @@ json spread_json(const bench::Spread& spread) {
 }
 
 json row_json(const bench::Row& row) {
-  const engine::EngineInfo& engine = engine::info(row.id);
+  const auto number_or_null = [](const std::optional<double>& number) {
+    return number ? json(*number) : json();
+  };
   const bool timed = row.skipped.empty();
-  json out = {{"name", engine.name},
-              {"design", engine.design},
-              {"instructions", row.footprint.instructions},
-              {"native_bytes", row.footprint.native_bytes},
-              {"matched", row.matched},
-              {"method", method_name(row.method)},
-              {"ns_per_packet", nullptr},
-              {"ratio", nullptr},
-              {"skipped", nullptr}};
-  if (!timed) {
-    out["skipped"] = row.skipped;
-    return out;
-  }
-  out["ns_per_packet"] = spread_json(row.ns_per_packet);
-  if (row.ratio) {
-    out["ratio"] = *row.ratio;
-  }
-  return out;
+  return {{"name", row.name},
+          {"design", row.design},
+          {"instructions", row.footprint.instructions},
+          {"native_bytes", row.footprint.native_bytes},
+          {"matched", row.matched},
+          {"method", method_name(row.method)},
+          {"ns_per_packet", timed ? spread_json(row.ns_per_packet) : json()},
+          {"ratio", number_or_null(row.ratio)},
+          {"ratio_to_base", number_or_null(row.ratio_to_base)},
+          {"skipped", timed ? json() : json(row.skipped)}};
 }
 
-json section_json(const Section& section) {
-  json engines = json::array();
-  for (const bench::Row& row : section.comparison.rows) {
-    engines.push_back(row_json(row));
+// The row that others of the method are held against; null when there is none.
+const bench::Row* base_of(const bench::Comparison& comparison, Method method) {
+  for (const std::string_view name : bench::base_rows(method)) {
+    const bench::Row* row = comparison.row(name);
+    if (row != nullptr && row->skipped.empty()) {
+      return row;
+    }
   }
-  return {{"hot", section.hot},
-          {"traffic",
-           {{"source", section.comparison.source},
-            {"packets", section.comparison.packets},
-            {"bytes", section.comparison.bytes},
-            {"left_out", section.comparison.left_out}}},
-          {"engines", std::move(engines)}};
+  return nullptr;
 }
 
+// In eighths of a character.
 std::string bar(double ns, double slowest) {
+  constexpr std::string_view kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const double share = slowest > 0 ? std::clamp(ns / slowest, 0.0, 1.0) : 0;
+  const auto eighths = std::max<std::size_t>(1, static_cast<std::size_t>(share * kBar * 8));
   std::string out;
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, static_cast<std::size_t>(share * kBar));
-       ++i) {
+  for (std::size_t i = 0; i < eighths / 8; ++i) {
     out += "█";
   }
+  out += kParts[eighths % 8];
   return out;
 }
 
 void print_row(std::string& out, const bench::Row& row, double slowest) {
-  const engine::EngineInfo& engine = engine::info(row.id);
-  out += fmt::format("  {:<21} {} {:>6} {:>8} {:>8.1f} {:>6.1f}-{:<6.1f} ", engine.name,
-                     engine.design, row.footprint.instructions, row.matched,
-                     row.ns_per_packet.median, row.ns_per_packet.min, row.ns_per_packet.max);
-  out += row.ratio ? fmt::format("{:>6.2f}x ", *row.ratio) : fmt::format("{:>7} ", "");
-  out += bar(row.ns_per_packet.median, slowest) + "\n";
+  out += fmt::format("  {:<20} {} {:>6} {:>8.1f} {:>14} {:>7} {}\n", row.name, row.design,
+                     row.footprint.instructions, row.ns_per_packet.median,
+                     fmt::format("{:.1f}..{:.1f}", row.ns_per_packet.min, row.ns_per_packet.max),
+                     row.ratio_to_base ? fmt::format("{:.2f}x", *row.ratio_to_base) : std::string(),
+                     bar(row.ns_per_packet.median, slowest));
 }
 
-void print_method(std::string& out, const std::vector<bench::Row>& rows, Method method) {
+void print_method(std::string& out, const bench::Comparison& comparison, Method method) {
   double slowest = 0;
-  for (const bench::Row& row : rows) {
+  bool any = false;
+  for (const bench::Row& row : comparison.rows) {
     if (row.method == method && row.skipped.empty()) {
       slowest = std::max(slowest, row.ns_per_packet.median);
+      any = true;
     }
   }
-  bool first = true;
-  for (const bench::Row& row : rows) {
-    if (row.method != method || !row.skipped.empty()) {
-      continue;
+  if (!any) {
+    return;
+  }
+  const bench::Row* base = base_of(comparison, method);
+  out += fmt::format("\n  {}\n", method_title(method));
+  out += fmt::format("  {:<25} {:>6} {:>8} {:>14} {:>7}\n", "", "instr", "ns/pkt", "min..max",
+                     base != nullptr ? "ratio" : "");
+  for (const int design : {1993, 2014}) {
+    for (const bench::Row& row : comparison.rows) {
+      if (row.method == method && row.design == design && row.skipped.empty()) {
+        print_row(out, row, slowest);
+      }
     }
-    if (first) {
-      out += fmt::format("\n  {}\n  {:<21} {:<4} {:>6} {:>8} {:>8} {:>13} {:>7}\n",
-                         method_title(method), "engine", "", "instr", "matched", "ns/pkt",
-                         "min-max   ", "ratio");
+  }
+  for (const bench::Noise& noise : comparison.noise) {
+    if (noise.method == method) {
+      out += fmt::format("  (replicates differ by {:.1f} ns{})\n", noise.ns,
+                         noise.credible() ? "" : ": too noisy to believe these rows");
+    }
+  }
+  if (base != nullptr && method != Method::kLoop) {
+    out += fmt::format("  (ratio: time of {} over the row's)\n", base->name);
+  }
+}
+
+void print_skipped(std::string& out, const bench::Comparison& comparison) {
+  bool first = true;
+  for (const bench::Row& row : comparison.rows) {
+    if (!row.skipped.empty()) {
+      out += first ? "\n" : "";
+      out += fmt::format("  {:<20} skipped: {}\n", row.name, row.skipped);
       first = false;
     }
-    print_row(out, row, slowest);
   }
+}
+
+std::uint64_t matched_packets(const bench::Comparison& comparison) {
+  const auto timed = std::find_if(comparison.rows.begin(), comparison.rows.end(),
+                                  [](const bench::Row& row) { return row.skipped.empty(); });
+  return timed == comparison.rows.end() ? 0 : timed->matched;
 }
 
 }  // namespace
+
+std::string_view method_name(Method method) {
+  switch (method) {
+    case Method::kLoop:
+      return "loop";
+    case Method::kSocketSlope:
+      return "socket slope";
+    case Method::kTcSlope:
+      return "tc slope";
+    case Method::kLiveFrames:
+      return "live frames";
+  }
+  return "";
+}
+
+json section_json(const Section& section) {
+  const bench::Comparison& comparison = section.comparison;
+  json engines = json::array();
+  for (const bench::Row& row : comparison.rows) {
+    engines.push_back(row_json(row));
+  }
+  json bases = json::object();
+  for (const Method method : bench::kMethods) {
+    if (const bench::Row* base = base_of(comparison, method)) {
+      bases[std::string(method_name(method))] = base->name;
+    }
+  }
+  json noise = json::object();
+  for (const bench::Noise& one : comparison.noise) {
+    noise[std::string(method_name(one.method))] = one.ns;
+  }
+  return {{"hot", section.hot},
+          {"traffic",
+           {{"source", comparison.source},
+            {"packets", comparison.packets},
+            {"bytes", comparison.bytes},
+            {"left_out", comparison.left_out}}},
+          {"engines", std::move(engines)},
+          {"bases", std::move(bases)},
+          {"noise_ns", std::move(noise)}};
+}
+
+std::optional<std::string> socket_advice(const bench::Comparison& comparison) {
+  const bench::Row* extended = comparison.row("kernel-socket");
+  const bench::Row* classic = base_of(comparison, Method::kSocketSlope);
+  if (extended == nullptr || classic == nullptr || !extended->skipped.empty()) {
+    return std::nullopt;
+  }
+  const double more = extended->ns_per_packet.median - classic->ns_per_packet.median;
+  if (more <= kMuchSlower) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "at a socket the classic program is the better choice: {} costs {:.1f} ns less",
+      classic->name, more);
+}
 
 std::string this_machine() {
   std::string model = "unknown processor";
@@ -144,31 +214,20 @@ std::string to_table(const Report& report) {
                   report.filter.empty() ? "(everything)" : report.filter, report.machine);
   for (const Section& section : report.sections) {
     const bench::Comparison& comparison = section.comparison;
-    out += fmt::format("\n{} traffic: {}, {} packets, {} bytes; every result agrees\n",
-                       section.hot ? "hot" : "unseen", comparison.source, comparison.packets,
-                       comparison.bytes);
+    out += fmt::format("\n{} traffic: {}, {} packets, {} bytes\n", section.hot ? "hot" : "unseen",
+                       comparison.source, comparison.packets, comparison.bytes);
+    out += fmt::format("  {} match; every result agrees\n", matched_packets(comparison));
     if (comparison.left_out != 0) {
       out += fmt::format("  ({} packets left out that the kernel's engines cannot be shown)\n",
                          comparison.left_out);
     }
-    for (const Method method : {Method::kLoop, Method::kSocketSlope, Method::kTestRun}) {
-      print_method(out, comparison.rows, method);
+    for (const Method method : bench::kMethods) {
+      print_method(out, comparison, method);
     }
-    if (comparison.slope_noise_ns) {
-      out +=
-          fmt::format("  three empty filters differ by {:.1f} ns{}\n", *comparison.slope_noise_ns,
-                      *comparison.slope_noise_ns > kCredibleNoise
-                          ? ": the machine is too noisy for these two rows"
-                          : "");
+    if (const auto advice = socket_advice(comparison)) {
+      out += "  " + *advice + "\n";
     }
-    bool first = true;
-    for (const bench::Row& row : comparison.rows) {
-      if (!row.skipped.empty()) {
-        out += first ? "\n" : "";
-        out += fmt::format("  {:<21} skipped: {}\n", engine::info(row.id).name, row.skipped);
-        first = false;
-      }
-    }
+    print_skipped(out, comparison);
   }
   return out;
 }

@@ -1,18 +1,16 @@
 // What `weir bench` prints.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "tools/bench/compare.h"
+#include "tools/bench/filter_figures.h"
 
 namespace weir::tool {
 
-// One traffic and what came of it.
-struct Section {
-  bool hot = false;
-  bench::Comparison comparison;
-};
+using bench::Section;
 
 struct Report {
   std::string filter;
@@ -23,15 +21,24 @@ struct Report {
 // "AMD EPYC, Linux 6.18.44, weir 0.1.0"
 std::string this_machine();
 
-// A table a section, a bar a row: as long as the engine is fast against the slowest of its method.
+// A table a section, a bar a row: as long as the engine is slow against the slowest of its method.
+// Fits 80 columns.
 std::string to_table(const Report& report);
 
 // One line of JSON:
 // {"filter","traffic":{"source","packets","bytes","left_out"},"machine","engines":[{"name","design",
-//  "instructions","native_bytes","matched","method","hot","ns_per_packet":{"min","median","max"},
-//  "ratio","skipped"}],"sections":[{"traffic","hot","engines"},…]}
-// where "traffic" and "engines" are those of the first section; ns_per_packet and ratio are null in
-// a row that was skipped, and "skipped" is null in the others.
+//  "instructions","native_bytes","matched","method","ns_per_packet":{"min","median","max"},"ratio",
+//  "ratio_to_base","skipped"}],"sections":[{"traffic","hot","engines","bases","noise_ns"},…]}
+// where "traffic" and "engines" are those of the first section; ns_per_packet and the ratios are
+// null in a row that was skipped, and "skipped" is null in the others. "ratio" is libpcap's time
+// over the row's, "ratio_to_base" that of its method's row in "bases".
 std::string to_json(const Report& report);
+
+// The short name of a method in JSON: "loop", "socket slope", "tc slope", "live frames".
+std::string_view method_name(bench::Method method);
+
+// What to say where the classic program is the better choice at a socket by more than 2 ns; nothing
+// where it is not.
+std::optional<std::string> socket_advice(const bench::Comparison& comparison);
 
 }  // namespace weir::tool

@@ -1,0 +1,187 @@
+#include "tools/weir/corpus_columns.h"
+
+#include <algorithm>
+
+namespace weir::tool {
+namespace {
+
+using bench::FilterFigures;
+using lower::TargetId;
+
+constexpr std::uint32_t kOrdinary = 100;  // Classic instructions, unoptimised.
+constexpr double kMicro = 1e3;            // ns.
+
+const bench::TargetCost* target_of(const FilterFigures& figures, TargetId target) {
+  for (const bench::TargetCost& cost : figures.setup.targets) {
+    if (cost.target == target && cost.instructions != 0) {
+      return &cost;
+    }
+  }
+  return nullptr;
+}
+
+Column instructions(std::string_view name, TargetId target) {
+  return {name, 0, [target](const FilterFigures& figures) -> Number {
+            const auto* cost = target_of(figures, target);
+            return cost == nullptr ? Number() : Number(cost->instructions);
+          }};
+}
+
+Column executed(std::string_view name, std::string_view program, bool matching) {
+  return {name, 0, [program, matching](const FilterFigures& figures) -> Number {
+            for (const bench::Executed& one : figures.executed) {
+              if (one.program == program) {
+                return matching ? one.matching : one.rejected;
+              }
+            }
+            return std::nullopt;
+          }};
+}
+
+// A field of the load into the kernel.
+template <typename Get>
+Column load(std::string_view name, TargetId target, const Get& get) {
+  return {name, 0, [target, get](const FilterFigures& figures) -> Number {
+            const auto* cost = target_of(figures, target);
+            return cost == nullptr || !cost->load ? Number() : Number(get(*cost->load));
+          }};
+}
+
+const bench::Row* row_of(const FilterFigures& figures, bool hot, std::string_view name) {
+  for (const bench::Section& section : figures.sections) {
+    const bench::Row* row = section.hot == hot ? section.comparison.row(name) : nullptr;
+    if (row != nullptr && row->skipped.empty()) {
+      return row;
+    }
+  }
+  return nullptr;
+}
+
+Column ns(std::string_view name, bool hot, std::string_view engine) {
+  return {name, 1, [hot, engine](const FilterFigures& figures) -> Number {
+            const bench::Row* row = row_of(figures, hot, engine);
+            return row == nullptr ? Number() : Number(row->ns_per_packet.median);
+          }};
+}
+
+// Against the row that the method's others are held against.
+Column ratio(std::string_view name, bool hot, std::string_view engine) {
+  return {name, 2, [hot, engine](const FilterFigures& figures) {
+            const bench::Row* row = row_of(figures, hot, engine);
+            return row == nullptr ? Number() : row->ratio_to_base;
+          }};
+}
+
+// The length of libpcap's program, and the time it took.
+Column peer_size(std::string_view name, Result<bench::PeerProgram> FilterFigures::*peer) {
+  return {name, 0, [peer](const FilterFigures& figures) -> Number {
+            const auto& made = figures.*peer;
+            return made ? Number(made->program.instructions.size()) : Number();
+          }};
+}
+
+Column peer_time(std::string_view name, Result<bench::PeerProgram> FilterFigures::*peer) {
+  return {name, 0, [peer](const FilterFigures& figures) -> Number {
+            const auto& made = figures.*peer;
+            return made ? Number(made->ns / kMicro) : Number();
+          }};
+}
+
+// A stage of the way to XDP.
+Column stage(std::string_view name, double bench::TargetCost::*field) {
+  return {name, 0, [field](const FilterFigures& figures) -> Number {
+            const auto* cost = target_of(figures, TargetId::kXdp);
+            return cost == nullptr ? Number() : Number(cost->*field / kMicro);
+          }};
+}
+
+Column micro(std::string_view name, const std::function<Number(const FilterFigures&)>& ns) {
+  return {name, 0, [ns](const FilterFigures& figures) -> Number {
+            const Number number = ns(figures);
+            return number ? Number(*number / kMicro) : Number();
+          }};
+}
+
+ColumnTable sizes() {
+  return {"instructions",
+          "instructions: libpcap plain, its optimiser, weir's classic; extended by target",
+          {peer_size("plain", &FilterFigures::plain),
+           peer_size("-O", &FilterFigures::optimised),
+           {"weir", 0,
+            [](const FilterFigures& figures) {
+              const std::uint32_t count = figures.setup.classic_instructions;
+              return count == 0 ? Number() : Number(count);
+            }},
+           instructions("user", TargetId::kUser),
+           instructions("socket", TargetId::kSocket),
+           instructions("tc", TargetId::kTc),
+           instructions("xdp", TargetId::kXdp),
+           load("verif", TargetId::kXdp,
+                [](const bench::KernelLoad& load) { return load.processed_instructions; })}};
+}
+
+ColumnTable executed_counts() {
+  return {"executed",
+          "executed on a packet that matches (+) and on one that does not (-), medians",
+          {executed("-O +", "libpcap-O", true), executed("weir +", "libpcap-weir", true),
+           executed("user +", "user", true), executed("xdp +", "xdp", true),
+           executed("-O -", "libpcap-O", false), executed("weir -", "libpcap-weir", false),
+           executed("user -", "user", false), executed("xdp -", "xdp", false)}};
+}
+
+ColumnTable set_up() {
+  return {
+      "set_up",
+      "set-up, CPU us: libpcap plain, -O; weir: whole way to XDP, stages; JIT; load",
+      {peer_time("plain", &FilterFigures::plain), peer_time("-O", &FilterFigures::optimised),
+       micro("weir",
+             [](const FilterFigures& figures) { return figures.setup.total_ns(TargetId::kXdp); }),
+       micro("front",
+             [](const FilterFigures& figures) { return Number(figures.setup.front_end_ns); }),
+       stage("passes", &bench::TargetCost::optimise_ns),
+       stage("lower", &bench::TargetCost::lower_ns),
+       micro("jit", [](const FilterFigures& figures) { return figures.setup.jit_ns; }),
+       load("load", TargetId::kXdp,
+            [](const bench::KernelLoad& load) { return load.ns / kMicro; })}};
+}
+
+ColumnTable user(bool hot) {
+  return {hot ? "hot" : "unseen",
+          hot ? "user space, ns a packet, hot traffic; ratios to libpcap"
+              : "user space, ns a packet, unseen traffic; ratios to libpcap",
+          {ns("libpcap", hot, "libpcap"), ns("pcap -O", hot, "libpcap-O"),
+           ns("classic", hot, "classic-interpreter"), ns("ext", hot, "extended-interpreter"),
+           ns("jit", hot, "extended-jit"), ratio("clas x", hot, "classic-interpreter"),
+           ratio("ext x", hot, "extended-interpreter"), ratio("jit x", hot, "extended-jit")}};
+}
+
+ColumnTable kernel() {
+  return {"kernel",
+          "kernel, ns a packet: socket, tc (each against libpcap -O's program there), XDP",
+          {ns("sock -O", false, "kernel-classic-O"), ns("socket", false, "kernel-socket"),
+           ratio("sock x", false, "kernel-socket"), ns("tc -O", false, "kernel-tc-classic-O"),
+           ns("tc", false, "kernel-tc"), ratio("tc x", false, "kernel-tc"),
+           ns("xdp", false, "kernel-xdp")}};
+}
+
+}  // namespace
+
+std::vector<ColumnTable> corpus_tables() {
+  return {sizes(), executed_counts(), set_up(), user(true), user(false), kernel()};
+}
+
+Number median_of(const Column& column, std::span<const FilterFigures> filters, bool ordinary_only) {
+  std::vector<double> numbers;
+  for (const FilterFigures& figures : filters) {
+    if (ordinary_only &&
+        (!figures.plain || figures.plain->program.instructions.size() > kOrdinary)) {
+      continue;
+    }
+    if (const Number number = column.number(figures)) {
+      numbers.push_back(*number);
+    }
+  }
+  return numbers.empty() ? Number() : Number(bench::spread_of(std::move(numbers)).median);
+}
+
+}  // namespace weir::tool

@@ -1,0 +1,208 @@
+#include "tools/weir/corpus_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cbpf/compile.h"
+#include "tools/weir/bench_json.h"
+#include "tools/weir/bench_report.h"
+#include "tools/weir/corpus_columns.h"
+
+namespace weir::tool {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kNameWidth = 12;
+constexpr std::size_t kColumnWidth = 8;
+
+json number_json(const Number& number) { return number ? json(*number) : json(); }
+
+std::string cell(const Number& number, int decimals) {
+  if (!number) {
+    return fmt::format(" {:>{}}", "-", kColumnWidth - 1);
+  }
+  return fmt::format(" {:>{}.{}f}", *number, kColumnWidth - 1, decimals);
+}
+
+std::string line(std::string_view name, const ColumnTable& table,
+                 const std::function<Number(const Column&)>& number) {
+  std::string out = fmt::format("  {:<{}.{}}", name, kNameWidth, kNameWidth);
+  for (const Column& column : table.columns) {
+    out += cell(number(column), column.decimals);
+  }
+  return out + "\n";
+}
+
+bool has_numbers(const ColumnTable& table, std::span<const bench::FilterFigures> filters) {
+  return std::any_of(table.columns.begin(), table.columns.end(), [&](const Column& column) {
+    return median_of(column, filters, false).has_value();
+  });
+}
+
+std::string to_text(const ColumnTable& table, std::span<const bench::FilterFigures> filters) {
+  std::string out = fmt::format("\n{}\n  {:<{}}", table.title, "", kNameWidth);
+  for (const Column& column : table.columns) {
+    out += fmt::format(" {:>{}}", column.name, kColumnWidth - 1);
+  }
+  out += "\n";
+  for (const bench::FilterFigures& figures : filters) {
+    out += line(figures.filter.name, table,
+                [&](const Column& column) { return column.number(figures); });
+  }
+  out += line("median", table,
+              [&](const Column& column) { return median_of(column, filters, false); });
+  out += line("of ordinary", table,
+              [&](const Column& column) { return median_of(column, filters, true); });
+  return out;
+}
+
+// What is missing, and why: a line each reason of a filter.
+std::string skipped_lines(std::span<const bench::FilterFigures> filters) {
+  std::string out;
+  const auto add = [&](const std::string& filter, std::string_view what, std::string_view why) {
+    out += fmt::format("  {}: {}: {}\n", filter, what, why);
+  };
+  for (const bench::FilterFigures& figures : filters) {
+    const std::string& name = figures.filter.name;
+    for (const bench::TargetCost& cost : figures.setup.targets) {
+      if (!cost.skipped.empty()) {
+        add(name, lower::target(cost.target).name, cost.skipped);
+      }
+    }
+    for (const bench::Section& section : figures.sections) {
+      for (const bench::Row& row : section.comparison.rows) {
+        if (!row.skipped.empty()) {
+          add(name, row.name, row.skipped);
+        }
+      }
+      for (const bench::Noise& noise : section.comparison.noise) {
+        if (!noise.credible()) {
+          add(name, method_name(noise.method),
+              fmt::format("replicates differ by {:.1f} ns: too noisy to believe", noise.ns));
+        }
+      }
+      if (const auto advice = socket_advice(section.comparison)) {
+        add(name, "socket", *advice);
+      }
+    }
+  }
+  return out.empty() ? out : "\nto be said of single filters\n" + out;
+}
+
+json target_json(const bench::TargetCost& cost) {
+  const bool translated = cost.instructions != 0;
+  json out = {{"build_ns", translated ? json(cost.build_ns) : json()},
+              {"optimise_ns", translated ? json(cost.optimise_ns) : json()},
+              {"lower_ns", translated ? json(cost.lower_ns) : json()},
+              {"load_ns", nullptr},
+              {"skipped", cost.skipped.empty() ? json() : json(cost.skipped)}};
+  if (cost.load) {
+    out["load_ns"] = cost.load->ns;
+  }
+  return out;
+}
+
+json peer_json(const Result<bench::PeerProgram>& made) {
+  return {{"ns", made ? json(made->ns) : json()},
+          {"skipped", made ? json() : json(to_string(made.error()))}};
+}
+
+json set_up_json(const bench::FilterFigures& figures) {
+  json targets = json::object();
+  for (const bench::TargetCost& cost : figures.setup.targets) {
+    targets[std::string(lower::target(cost.target).name)] = target_json(cost);
+  }
+  return {{"libpcap", peer_json(figures.plain)},
+          {"libpcap-O", peer_json(figures.optimised)},
+          {"front_end_ns", figures.setup.front_end_ns},
+          {"classic_ns", figures.setup.classic_ns},
+          {"targets", std::move(targets)},
+          {"jit_ns", number_json(figures.setup.jit_ns)}};
+}
+
+json size_json(const Result<bench::PeerProgram>& made) {
+  return made ? json(made->program.instructions.size()) : json();
+}
+
+json instructions_json(const bench::FilterFigures& figures) {
+  const std::uint32_t classic = figures.setup.classic_instructions;
+  json out = {{"libpcap", size_json(figures.plain)},
+              {"libpcap-O", size_json(figures.optimised)},
+              {"classic", classic != 0 ? json(classic) : json()}};
+  for (const bench::TargetCost& cost : figures.setup.targets) {
+    out[std::string(lower::target(cost.target).name)] =
+        cost.instructions != 0 ? json(cost.instructions) : json();
+  }
+  return out;
+}
+
+json filter_json(const bench::FilterFigures& figures) {
+  json executed = json::object();
+  for (const bench::Executed& one : figures.executed) {
+    executed[one.program] = {{"matching", number_json(one.matching)},
+                             {"rejected", number_json(one.rejected)}};
+  }
+  json verifier = json::object();
+  for (const bench::TargetCost& cost : figures.setup.targets) {
+    if (cost.load) {
+      verifier[std::string(lower::target(cost.target).name)] = {
+          {"processed_instructions", cost.load->processed_instructions},
+          {"native_bytes", cost.load->native_bytes}};
+    }
+  }
+  json sections = json::array();
+  for (const bench::Section& section : figures.sections) {
+    sections.push_back(section_json(section));
+  }
+  return {{"name", figures.filter.name},
+          {"link_type", cbpf::link_type_name(figures.filter.link_type)},
+          {"filter", figures.filter.expression},
+          {"set_up", set_up_json(figures)},
+          {"instructions", instructions_json(figures)},
+          {"executed", std::move(executed)},
+          {"verifier", std::move(verifier)},
+          {"sections", std::move(sections)}};
+}
+
+json medians_json(std::span<const bench::FilterFigures> filters, bool ordinary_only) {
+  json out = json::object();
+  for (const ColumnTable& table : corpus_tables()) {
+    for (const Column& column : table.columns) {
+      out[fmt::format("{}/{}", table.name, column.name)] =
+          number_json(median_of(column, filters, ordinary_only));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string to_table(const CorpusReport& report) {
+  std::string out = fmt::format("corpus   {}, {} filters\nmachine  {}\n", report.corpus,
+                                report.filters.size(), report.machine);
+  for (const ColumnTable& table : corpus_tables()) {
+    if (has_numbers(table, report.filters)) {
+      out += to_text(table, report.filters);
+    }
+  }
+  return out + skipped_lines(report.filters);
+}
+
+std::string to_json(const CorpusReport& report) {
+  json filters = json::array();
+  for (const bench::FilterFigures& figures : report.filters) {
+    filters.push_back(filter_json(figures));
+  }
+  const json out = {{"corpus", report.corpus},
+                    {"machine", report.machine},
+                    {"filters", std::move(filters)},
+                    {"medians",
+                     {{"all", medians_json(report.filters, false)},
+                      {"ordinary", medians_json(report.filters, true)}}}};
+  return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace weir::tool

@@ -1,0 +1,28 @@
+// What `weir bench --corpus` prints.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "tools/bench/filter_figures.h"
+
+namespace weir::tool {
+
+struct CorpusReport {
+  std::string corpus;  // The file.
+  std::string machine;
+  std::span<const bench::FilterFigures> filters;  // At least one.
+};
+
+// Tables with a filter a row and medians at their feet: sizes, executed instructions, set-up, user
+// space hot and unseen, kernel. Each fits 80 columns.
+std::string to_table(const CorpusReport& report);
+
+// One line of JSON: {"corpus","machine","filters":[{"name","link_type","filter","set_up",
+// "instructions","executed","verifier","sections"},…],"medians":{"all":{…},"ordinary":{…}}}. A time
+// ends in the name of its unit. What could not be had is null, with the reason beside it under
+// "skipped". "ordinary" are the filters of at most 100 instructions in libpcap's unoptimised code;
+// the keys of the medians are "TABLE/COLUMN" of the tables.
+std::string to_json(const CorpusReport& report);
+
+}  // namespace weir::tool
