@@ -60,7 +60,14 @@ class Order {
 class Layout {
  public:
   explicit Layout(const Code& code)
-      : code_(code), order_(Order(code).run()), place_(code.blocks.size(), kUnknown) {}
+      : code_(code), order_(Order(code).run()), place_(code.blocks.size(), kUnknown) {
+    reads_words_ = std::any_of(order_.begin(), order_.end(), [&code](BlockId id) {
+      const std::vector<Instruction>& body = code.blocks[id].body;
+      return std::any_of(body.begin(), body.end(), [](const Instruction& i) {
+        return cbpf::class_of(i.code) <= cbpf::kLdx && cbpf::mode_of(i.code) == cbpf::kMem;
+      });
+    });
+  }
 
   cbpf::Program run() {
     for (std::size_t i = 0; i < order_.size();) {
@@ -71,9 +78,13 @@ class Layout {
       }
     }
     while (!waiting_.empty()) {
-      write_island(0);  // Only returns are left.
+      write_return(take(0).to);  // Only returns are left.
     }
-    for (const Far& far : far_) {
+    for (std::size_t i = 0; i < far_.size(); ++i) {
+      const Far far = far_[i];
+      if (place_[far.to] == kUnknown) {
+        write_return(far.to);
+      }
       out_[far.at].k = place_[far.to] - far.at - 1;
     }
     return {std::move(out_)};
@@ -150,15 +161,28 @@ class Layout {
     }
   }
 
-  void write_island(std::size_t index) {
+  // What waits for the target waits no longer: it leads here.
+  Waiting take(std::size_t index) {
     const Waiting waiting = std::move(waiting_[index]);
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
     resolve(waiting, here());
-    if (is_plain_return(code_.blocks[waiting.to])) {
-      out_.push_back(code_.blocks[waiting.to].last);
+    return waiting;
+  }
+
+  // Validators take the words that are written where a return stands for all that is written behind
+  // it. So in a program that reads words, returns stand at its end, and islands jump to them.
+  void write_island(std::size_t index) {
+    const BlockId to = take(index).to;
+    if (is_plain_return(code_.blocks[to]) && !reads_words_) {
+      out_.push_back(code_.blocks[to].last);
     } else {
-      write_jump(waiting.to);
+      write_jump(to);
     }
+  }
+
+  void write_return(BlockId to) {
+    place_[to] = here();
+    out_.push_back(code_.blocks[to].last);
   }
 
   void write_jump(BlockId to) {
@@ -205,6 +229,7 @@ class Layout {
 
   const Code& code_;
   const std::vector<BlockId> order_;
+  bool reads_words_ = false;          // Of scratch memory.
   std::vector<std::uint32_t> place_;  // By block.
   std::vector<Instruction> out_;
   std::vector<Waiting> waiting_;

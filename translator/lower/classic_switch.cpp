@@ -7,9 +7,9 @@ namespace {
 
 // A leaf asks for up to this many numbers one after the other: longer leaves make a shorter
 // program, shorter ones a quicker.
-constexpr std::size_t kLeaf = 4;
-// So many are asked for without any tree.
-constexpr std::size_t kAlone = 6;
+constexpr std::size_t kLeaf = 16;
+// So many are asked for without any tree, which no program could be shorter than.
+constexpr std::size_t kAlone = 100;
 
 constexpr std::uint32_t kLastNumber = 0xffffffff;
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cbpf/validate.h"
+#include "translator/lower/classic_alike.h"
 #include "translator/lower/classic_layout.h"
 #include "translator/lower/classic_needs.h"
 #include "translator/lower/classic_select.h"
@@ -42,9 +43,16 @@ Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOpti
   ir::Function canonical = function;
   classic::make_canonical(canonical);
   auto program = lower_once(canonical, false, options);
-  auto sharing = lower_once(canonical, true, options);
-  if (sharing && (!program || sharing->instructions.size() < program->instructions.size())) {
-    program = std::move(sharing);
+  const auto try_also = [&](const ir::Function& other, bool share) {
+    auto found = lower_once(other, share, options);
+    if (found && (!program || found->instructions.size() < program->instructions.size())) {
+      program = std::move(found);
+    }
+  };
+  try_also(canonical, true);
+  if (classic::merge_alike(canonical)) {
+    try_also(canonical, false);
+    try_also(canonical, true);
   }
   if (!program) {
     return program;
