@@ -40,6 +40,15 @@ Magic magic_of(const std::uint8_t* bytes) {
 
 }  // namespace
 
+Batch Batch::prefix(std::size_t count) const {
+  const Bytes last = raw(count - 1);
+  Batch part = *this;
+  part.packets = packets.first(count);
+  part.blocks = blocks.empty() ? blocks : blocks.first(count);
+  part.bytes = {bytes.data(), last.data() + last.size()};
+  return part;
+}
+
 Bytes Batch::raw(std::size_t index) const {
   if (!blocks.empty()) {
     return {blocks[index].begin, blocks[index].length};

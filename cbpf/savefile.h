@@ -88,6 +88,9 @@ struct Batch {
   // The file is at its end. (A batch without packets is not the end: other blocks may be in it.)
   bool done() const { return bytes.empty(); }
 
+  // The batch up to its packet number `count` and no further; count is not 0.
+  Batch prefix(std::size_t count) const;
+
   // The packet as the interpreter of classic programs takes it.
   Packet packet(std::size_t index) const {
     return {.captured = packets[index].bytes(), .wire_length = packets[index].length};

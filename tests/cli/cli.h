@@ -36,4 +36,26 @@ class TemporaryFolder {
 
 std::string read_file(const std::string& path);
 
+// The command while it runs, its standard input a pipe that this end holds.
+class RunningWeir {
+ public:
+  explicit RunningWeir(const std::vector<std::string>& arguments);
+  ~RunningWeir();
+  RunningWeir(const RunningWeir&) = delete;
+  RunningWeir& operator=(const RunningWeir&) = delete;
+
+  void write(const std::string& input) const;
+  void close_input();
+  // Waits until the file at `path` has so many bytes; false after ten seconds.
+  static bool wait_for_size(const std::string& path, std::size_t size);
+  void signal(int number) const;
+  // Waits for its end. The pipe stays open until then, unless it was closed.
+  Answer wait();
+
+ private:
+  TemporaryFolder folder_;
+  int pid_ = 0;
+  int input_ = -1;
+};
+
 }  // namespace weir::cli

@@ -3,232 +3,53 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <ctime>
 #include <filesystem>
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cbpf/compile.h"
-#include "cbpf/savefile.h"
-#include "cbpf/savefile_writer.h"
-#include "tools/engine/engine.h"
 #include "tools/filter/inputs.h"
-#include "tools/filter/output.h"
-#include "tools/filter/progress.h"
+#include "tools/filter/rules.h"
 #include "tools/weir/filter_input.h"
-#include "tools/weir/stop.h"
+#include "tools/weir/filter_run.h"
 
 namespace weir::tool {
 namespace {
 
-struct Totals {
-  std::uint64_t packets = 0;
-  std::uint64_t matched = 0;
-  std::uint64_t bytes_matched = 0;  // Wire lengths.
-};
+constexpr std::uint64_t kMostThreads = 256;
 
-// The filter as each link type of the file needs it, made when the first such packet comes.
-class FilterByLinkType {
- public:
-  FilterByLinkType(const Options& options, engine::EngineId engine)
-      : options_(options), engine_(engine) {}
-
-  Result<engine::Prepared*> get(int link_type, bool swapped) {
-    auto& prepared = prepared_[{link_type, swapped}];
-    if (prepared == nullptr) {
-      const auto input = read_filter_input(
-          options_, {.link_type = link_type, .savefile = true, .swapped = swapped});
-      if (!input) {
-        return tl::make_unexpected(input.error());
-      }
-      auto made = engine::prepare(engine_, input->filter());
-      if (!made) {
-        return tl::make_unexpected(made.error());
-      }
-      prepared = std::move(*made);
-      if (const auto warning = engine::dialect_warning(engine_, input->filter())) {
-        fmt::print(stderr, "weir: warning: {}\n", *warning);
-      }
-    }
-    return prepared.get();
-  }
-
- private:
-  const Options& options_;
-  engine::EngineId engine_;
-  std::map<std::pair<int, bool>, std::unique_ptr<engine::Prepared>> prepared_;
-};
-
-// Why the engine cannot be shown a packet, in one sentence.
-Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::EngineId engine,
-                  const std::string& file) {
-  const char* reason = packet.captured.size() < packet.wire_length
-                           ? "it was not captured whole"
-                           : "its size is not one the kernel takes";
-  return {
-      ErrorCode::kUnsupported,
-      fmt::format("packet {} cannot be shown to {}: {}", number, engine::info(engine).name, reason),
-      {.file = file},
-      {}};
+nlohmann::json json_of(const FilterTotals& totals) {
+  return {{"packets", totals.packets},
+          {"matched", totals.matched},
+          {"bytes_matched", totals.bytes_matched}};
 }
 
-class FilterRun {
- public:
-  FilterRun(const Options& options, engine::EngineId engine, std::uint64_t most,
-            const filter::Rotation& rotation, std::uint64_t input_bytes)
-      : options_(options),
-        engine_(engine),
-        most_(most),
-        rotation_(rotation),
-        filters_(options, engine),
-        progress_(::isatty(STDERR_FILENO) != 0 ? stderr : nullptr, input_bytes, [] {
-          const auto now = std::chrono::steady_clock::now().time_since_epoch();
-          return std::chrono::duration<double>(now).count();
-        }) {}
+std::string line_of(const FilterTotals& totals, bool only_count) {
+  return only_count ? fmt::format("{} packet{}", totals.matched, totals.matched == 1 ? "" : "s")
+                    : fmt::format("{} of {} packets match, {} bytes", totals.matched,
+                                  totals.packets, totals.bytes_matched);
+}
 
-  // Reads the file and writes what matches. On an error what was read before it has been written.
-  Status run(const std::string& file) {
-    auto reader = cbpf::SavefileReader::open(file);
-    if (!reader) {
-      return tl::make_unexpected(reader.error());
+void print_totals(const FilterRun& run) {
+  const FilterPlan& plan = run.plan();
+  std::FILE* out = plan.write == "-" ? stderr : stdout;
+  const bool only_count = plan.options.has("count");
+  if (!plan.options.has("json")) {
+    for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+      fmt::print(out, "{}: {}\n", plan.rules[i].name, line_of(run.totals_of(i), only_count));
     }
-    if (auto begun = begin(*reader); !begun) {
-      return begun;
+    if (plan.rules.empty()) {
+      fmt::print(out, "{}\n", line_of(run.totals(), only_count));
     }
-    while (!finished()) {
-      const auto batch = reader->next_batch();
-      if (!batch) {
-        if (stop_.requested()) {
-          break;  // The signal ended the waiting.
-        }
-        return tl::make_unexpected(batch.error());
-      }
-      if (batch->done()) {
-        break;
-      }
-      if (auto done = run_batch(*batch, file); !done) {
-        return done;
-      }
-      progress_.update(bytes_before_ + reader->bytes_read(), totals_.packets);
-    }
-    bytes_before_ += reader->bytes_read();
-    return {};
+    return;
   }
-
-  // Whether what is left of the input is of no interest.
-  bool finished() const {
-    return stop_.requested() || totals_.matched == most_ || (writer_ && writer_->full());
+  nlohmann::json object = json_of(run.totals());
+  object["engine"] = engine::info(plan.engine).name;
+  for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+    nlohmann::json rule = json_of(run.totals_of(i));
+    rule["name"] = plan.rules[i].name;
+    rule.erase("packets");
+    object["rules"].push_back(std::move(rule));
   }
-
-  Status close() {
-    progress_.clear();
-    return writer_ ? writer_->close() : Status{};
-  }
-  bool stopped() const { return stop_.requested(); }
-  const Totals& totals() const { return totals_; }
-  // More than one file will be read.
-  void expect_several() { several_ = true; }
-
- private:
-  // Makes the filter before the output file, so that a wrong expression leaves none behind.
-  Status begin(const cbpf::SavefileReader& reader) {
-    const cbpf::SavefileHeader& header = reader.header();
-    swapped_ = header.swapped;
-    const auto filter = filters_.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), swapped_);
-    if (!filter) {
-      return tl::make_unexpected(filter.error());
-    }
-    if (!options_.has("write") || writer_) {
-      return {};
-    }
-    if (reader.is_reading(options_.get("write"))) {
-      return fail(ErrorCode::kUsage, "the file that is read cannot be written at the same time",
-                  {.file = options_.get("write")});
-    }
-    // Files that rotate are pcap, as all of tcpdump's are.
-    const auto format = rotation_.any() ? cbpf::SavefileFormat::kPcap : header.format;
-    auto output = cbpf::options_like(header, format);
-    if (several_) {
-      // The packets of the files to come may be longer than the first file's.
-      output.snaplen = std::max(output.snaplen, cbpf::kDefaultSnaplen);
-    }
-    auto writer = filter::Output::create(options_.get("write"), output, rotation_,
-                                         [] { return std::time(nullptr); });
-    if (!writer) {
-      return tl::make_unexpected(writer.error());
-    }
-    writer_ = std::make_unique<filter::Output>(std::move(*writer));
-    return {};
-  }
-
-  Status run_batch(const cbpf::Batch& batch, const std::string& file) {
-    accept_lengths_.assign(batch.packets.size(), 0);
-    const auto filter = filters_.get(batch.link_type, swapped_);
-    if (!filter) {
-      return tl::make_unexpected(filter.error());
-    }
-    if (engine::info(engine_).in_kernel) {
-      for (std::size_t i = 0; i < batch.packets.size(); ++i) {
-        const cbpf::Packet packet = batch.packet(i);
-        if (!(*filter)->can_run(packet)) {
-          return tl::make_unexpected(cannot_show(packet, totals_.packets + i + 1, engine_, file));
-        }
-      }
-    }
-    totals_.packets += batch.packets.size();
-    if (auto ran = (*filter)->run_bytes(batch.packets, accept_lengths_); !ran) {
-      return ran;
-    }
-    count(batch);
-    if (!writer_) {
-      return {};
-    }
-    auto copied = writer_->copy(batch, accept_lengths_);
-    return copied && options_.has("packet-buffered") ? writer_->flush() : copied;
-  }
-
-  void count(const cbpf::Batch& batch) {
-    for (std::size_t i = 0; i < batch.packets.size(); ++i) {
-      if (totals_.matched == most_) {
-        accept_lengths_[i] = 0;  // Past -c.
-      }
-      if (accept_lengths_[i] != 0) {
-        ++totals_.matched;
-        totals_.bytes_matched += batch.packets[i].length;
-      }
-    }
-  }
-
-  const Options& options_;
-  engine::EngineId engine_;
-  std::uint64_t most_;
-  filter::Rotation rotation_;
-  FilterByLinkType filters_;
-  filter::Progress progress_;
-  std::uint64_t bytes_before_ = 0;  // Of the files that have been read.
-  StopSignals stop_;
-  std::unique_ptr<filter::Output> writer_;
-  std::vector<std::uint32_t> accept_lengths_;
-  bool several_ = false;
-  bool swapped_ = false;  // The file that is read.
-  Totals totals_;
-};
-
-void print_totals(const Options& options, engine::EngineId engine, const Totals& totals) {
-  std::FILE* out = options.get("write") == "-" ? stderr : stdout;
-  if (options.has("json")) {
-    const nlohmann::json object = {{"engine", engine::info(engine).name},
-                                   {"packets", totals.packets},
-                                   {"matched", totals.matched},
-                                   {"bytes_matched", totals.bytes_matched}};
-    fmt::print(out, "{}\n", object.dump());
-  } else if (options.has("count")) {
-    fmt::print(out, "{} packet{}\n", totals.matched, totals.matched == 1 ? "" : "s");
-  } else {
-    fmt::print(out, "{} of {} packets match, {} bytes\n", totals.matched, totals.packets,
-               totals.bytes_matched);
-  }
+  fmt::print(out, "{}\n", object.dump());
 }
 
 // -C, -G and -W as tcpdump takes them: -C counts millions of bytes.
@@ -264,15 +85,45 @@ std::uint64_t total_size(const std::vector<std::string>& files) {
   return total;
 }
 
-Status run(const Options& options) {
+// The rules of --split, if it is given.
+Status read_split(const Options& options, FilterPlan& plan) {
+  if (!options.has("split")) {
+    return options.has("first") ? fail(ErrorCode::kUsage, "--first goes with --split") : Status{};
+  }
+  for (const char* other : {"expression-file", "asm", "bytecode"}) {
+    if (options.has(other) || !options.words().empty()) {
+      return fail(ErrorCode::kUsage, "with --split the filters are those of its file");
+    }
+  }
+  if (plan.write == "-") {
+    return fail(ErrorCode::kUsage, "--split writes files, not standard output");
+  }
+  const auto text = read_text_file(options.get("split"));
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  auto rules = filter::read_rules(*text, options.get("split"));
+  if (!rules) {
+    return tl::make_unexpected(rules.error());
+  }
+  plan.rules_file = options.get("split");
+  plan.rules = std::move(*rules);
+  plan.first = options.has("first");
+  return {};
+}
+
+Result<FilterPlan> read_plan(const Options& options) {
   const auto engine = options.has("engine") ? engine::engine_by_name(options.get("engine"))
                                             : engine::fastest_engine();
   if (!engine) {
     return tl::make_unexpected(engine.error());
   }
   const auto most = options.number("packets", UINT64_MAX, 1, UINT64_MAX);
-  if (!most) {
-    return tl::make_unexpected(most.error());
+  const auto threads = options.number("threads", 1, 1, kMostThreads);
+  for (const auto* number : {&most, &threads}) {
+    if (!*number) {
+      return tl::make_unexpected(number->error());
+    }
   }
   if (!options.has("read")) {
     return fail(ErrorCode::kUsage, "no savefile is given; -r FILE names one, -r - is stdin");
@@ -281,14 +132,35 @@ Status run(const Options& options) {
   if (!rotation) {
     return tl::make_unexpected(rotation.error());
   }
+  FilterPlan plan{.options = options,
+                  .engine = *engine,
+                  .most = *most,
+                  .rotation = *rotation,
+                  .write = options.get("write"),
+                  .packet_buffered = options.has("packet-buffered"),
+                  .threads = static_cast<std::uint32_t>(*threads)};
+  if (auto split = read_split(options, plan); !split) {
+    return tl::make_unexpected(split.error());
+  }
+  return plan;
+}
+
+Status run(const Options& options) {
+  auto plan = read_plan(options);
+  if (!plan) {
+    return tl::make_unexpected(plan.error());
+  }
   const auto files = filter::expand_inputs(options.all("read"));
   if (!files) {
     return tl::make_unexpected(files.error());
   }
-  FilterRun filter_run(options, *engine, *most, *rotation, total_size(*files));
-  if (files->size() > 1) {
-    filter_run.expect_several();
-  }
+  plan->several = files->size() > 1;
+  filter::Progress progress(::isatty(STDERR_FILENO) != 0 ? stderr : nullptr, total_size(*files),
+                            [] {
+                              const auto now = std::chrono::steady_clock::now().time_since_epoch();
+                              return std::chrono::duration<double>(now).count();
+                            });
+  FilterRun filter_run(std::move(*plan), progress);
   Status status;
   for (const std::string& file : *files) {
     status = filter_run.run(file);
@@ -306,7 +178,7 @@ Status run(const Options& options) {
                  filter_run.totals().packets, filter_run.totals().matched);
     }
     if (status) {
-      print_totals(options, *engine, filter_run.totals());
+      print_totals(filter_run);
     }
   }
   return status;
@@ -323,10 +195,17 @@ Command filter_command() {
       "every packet, and writes the matching ones to another, as\n"
       "`tcpdump -r FILE -w FILE EXPRESSION` does, byte for byte. A name that ends in .gz, .zst or\n"
       ".lz4 is written packed. A pcapng file keeps its other blocks. Without -w it says how many\n"
-      "packets match.",
+      "packets match. Several threads write what one would write.\n"
+      "\n"
+      "--split takes the filters from a file of rules and writes what matches each of them to a\n"
+      "file of its own: -w names a folder for files NAME.pcap (or .pcapng), or has {} where the\n"
+      "rule's name belongs. A rule is a line `NAME EXPRESSION`; a name is made of letters, "
+      "digits,\n"
+      "'.', '_' and '-', and alone it takes every packet. Lines that begin with '#' are remarks.",
       "  weir filter -r in.pcap -w out.pcap tcp port 80\n"
       "  weir filter -r in.pcapng --count udp port 53\n"
-      "  tcpdump -w - | weir filter -r - -w - icmp > out.pcap",
+      "  tcpdump -w - | weir filter -r - -w - icmp > out.pcap\n"
+      "  weir filter -r in.pcap --split rules.txt -w parts-{}.pcap.zst",
       filter_input_options({
           {"read", 'r', OptionKind::kList, "FILE",
            "a savefile, a folder or a pattern to read, '-' is stdin"},
@@ -339,6 +218,10 @@ Command filter_command() {
            "with -C begin again after N files, with -G stop"},
           {"packet-buffered", 'U', OptionKind::kFlag, "", "write each packet as it comes"},
           {"count", 0, OptionKind::kFlag, "", "print only how many packets match"},
+          {"threads", 0, OptionKind::kValue, "N", "read, filter and write in N threads (1)"},
+          {"split", 0, OptionKind::kValue, "RULES",
+           "each packet to the file of every rule it matches"},
+          {"first", 0, OptionKind::kFlag, "", "with --split: only to that of the first"},
           {"engine", 0, OptionKind::kValue, "NAME",
            "which engine runs the filter (extended-jit where it exists)"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},

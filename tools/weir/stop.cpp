@@ -1,21 +1,23 @@
 #include "tools/weir/stop.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace weir::tool {
 namespace {
 
 // A signal handler can reach nothing but what is static.
-volatile std::sig_atomic_t g_stop = 0;
+std::atomic<bool> g_stop = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 struct sigaction g_old_int;
 struct sigaction g_old_term;
 
-void on_signal(int) { g_stop = 1; }
+void on_signal(int) { g_stop = true; }
 
 }  // namespace
 
 StopSignals::StopSignals() {
-  g_stop = 0;
+  g_stop = false;
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigaction(SIGINT, &action, &g_old_int);
@@ -27,6 +29,6 @@ StopSignals::~StopSignals() {
   sigaction(SIGTERM, &g_old_term, nullptr);
 }
 
-bool StopSignals::requested() const { return g_stop != 0; }
+bool StopSignals::requested() const { return g_stop; }
 
 }  // namespace weir::tool

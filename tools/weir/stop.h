@@ -11,7 +11,8 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Whether one has come. System calls that wait return with EINTR when it does.
+  // Whether one has come; any thread may ask. System calls that wait return with EINTR when it
+  // does, in the thread that the signal comes to.
   bool requested() const;
 };
 

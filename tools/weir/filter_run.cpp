@@ -1,0 +1,383 @@
+#include "tools/weir/filter_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <ctime>
+#include <system_error>
+#include <thread>
+
+#include "cbpf/base/turns.h"
+#include "cbpf/compile.h"
+#include "cbpf/savefile_pieces.h"
+#include "cbpf/savefile_writer.h"
+#include "tools/weir/filter_input.h"
+
+namespace weir::tool {
+namespace {
+
+constexpr auto kBetweenSignals = std::chrono::milliseconds(50);
+
+// Why the engine cannot be shown a packet, in one sentence.
+Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::EngineId engine,
+                  const std::string& file) {
+  const char* reason = packet.captured.size() < packet.wire_length
+                           ? "it was not captured whole"
+                           : "its size is not one the kernel takes";
+  return {
+      ErrorCode::kUnsupported,
+      fmt::format("packet {} cannot be shown to {}: {}", number, engine::info(engine).name, reason),
+      {.file = file},
+      {}};
+}
+
+// Adds what a filter took. Without a branch: what it says of unseen packets cannot be predicted.
+void count(const cbpf::Batch& batch, const std::vector<std::uint32_t>& verdicts,
+           FilterTotals& totals) {
+  std::uint64_t matched = 0;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < batch.packets.size(); ++i) {
+    const std::uint64_t taken = verdicts[i] != 0 ? ~std::uint64_t{0} : 0;
+    matched += taken & 1;
+    bytes += taken & batch.packets[i].length;
+  }
+  totals.packets += batch.packets.size();
+  totals.matched += matched;
+  totals.bytes_matched += bytes;
+}
+
+}  // namespace
+
+Result<engine::Prepared*> FilterByLinkType::get(int link_type, bool swapped) {
+  const std::scoped_lock lock(mutex_);
+  auto& prepared = prepared_[{link_type, swapped}];
+  if (prepared == nullptr) {
+    auto made = make(link_type, swapped);
+    if (!made) {
+      return tl::make_unexpected(rule_ == nullptr
+                                     ? std::move(made.error())
+                                     : at_rule(std::move(made.error()), *rule_, plan_.rules_file));
+    }
+    prepared = std::move(*made);
+  }
+  return prepared.get();
+}
+
+Result<std::unique_ptr<engine::Prepared>> FilterByLinkType::make(int link_type,
+                                                                 bool swapped) const {
+  const TrafficSource source = {.link_type = link_type, .savefile = true, .swapped = swapped};
+  const auto input = rule_ == nullptr
+                         ? read_filter_input(plan_.options, source)
+                         : read_filter_input(plan_.options.with_words({rule_->expression}), source);
+  if (!input) {
+    return tl::make_unexpected(input.error());
+  }
+  auto made = engine::prepare(plan_.engine, input->filter());
+  if (made) {
+    if (const auto warning = engine::dialect_warning(plan_.engine, input->filter())) {
+      fmt::print(stderr, "weir: warning: {}\n", *warning);
+    }
+  }
+  return made;
+}
+
+FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
+    : plan_(std::move(plan)), progress_(progress) {
+  if (plan_.rules.empty()) {
+    branches_.push_back(std::unique_ptr<Branch>(new Branch{{plan_, nullptr}, nullptr, {}}));
+  }
+  for (const filter::Rule& rule : plan_.rules) {
+    branches_.push_back(std::unique_ptr<Branch>(new Branch{{plan_, &rule}, nullptr, {}}));
+  }
+}
+
+FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rule]->totals; }
+
+Status FilterRun::run(const std::string& file) {
+  auto reader = cbpf::SavefileReader::open(file);
+  if (!reader) {
+    return tl::make_unexpected(reader.error());
+  }
+  if (auto begun = begin(*reader); !begun) {
+    return begun;
+  }
+  return plan_.threads == 1 ? run_alone(*reader, file) : run_in_threads(*reader, file);
+}
+
+// Makes the filters before the output files, so that a wrong expression leaves none behind.
+Status FilterRun::begin(const cbpf::SavefileReader& reader) {
+  const cbpf::SavefileHeader& header = reader.header();
+  swapped_ = header.swapped;
+  for (const auto& branch : branches_) {
+    const auto filter =
+        branch->filters.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), swapped_);
+    if (!filter) {
+      return tl::make_unexpected(filter.error());
+    }
+  }
+  if (plan_.write.empty() || opened_) {
+    return {};
+  }
+  opened_ = true;
+  return open_outputs(reader);
+}
+
+Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
+  // Files that rotate are pcap, as all of tcpdump's are.
+  const auto format = plan_.rotation.any() ? cbpf::SavefileFormat::kPcap : reader.header().format;
+  auto options = cbpf::options_like(reader.header(), format);
+  if (plan_.several) {
+    // The packets of the files to come may be longer than the first file's.
+    options.snaplen = std::max(options.snaplen, cbpf::kDefaultSnaplen);
+  }
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    auto file = plan_.rules.empty() ? Result<std::string>(plan_.write)
+                                    : filter::rule_file(plan_.write, plan_.rules[i].name, format);
+    if (!file) {
+      return tl::make_unexpected(file.error());
+    }
+    if (reader.is_reading(*file)) {
+      return fail(ErrorCode::kUsage, "the file that is read cannot be written at the same time",
+                  {.file = *file});
+    }
+    files.push_back(std::move(*file));
+  }
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    auto output = filter::Output::create(files[i], options, plan_.rotation,
+                                         [] { return std::time(nullptr); });
+    if (!output) {
+      return tl::make_unexpected(output.error());
+    }
+    branches_[i]->output = std::make_unique<filter::Output>(std::move(*output));
+  }
+  return {};
+}
+
+Status FilterRun::run_alone(cbpf::SavefileReader& reader, const std::string& file) {
+  Verdicts verdicts;
+  while (!finished()) {
+    const auto batch = reader.next_batch();
+    if (!batch) {
+      if (stop_.requested()) {
+        break;  // The signal ended the waiting.
+      }
+      return tl::make_unexpected(batch.error());
+    }
+    if (batch->done()) {
+      break;
+    }
+    if (auto judged = judge(*batch, file, verdicts); !judged) {
+      return judged;
+    }
+    if (auto done = commit(*batch, verdicts); !done) {
+      return done;
+    }
+    progress_.update(bytes_before_ + reader.bytes_read(), totals_.packets);
+  }
+  bytes_before_ += reader.bytes_read();
+  return {};
+}
+
+// What the threads of one file share. The turns go through the pieces in their order; the rest
+// belongs to whoever has the turn.
+struct FilterRun::Worker {
+  FilterRun& run;
+  const std::string& file;
+  cbpf::SavefilePieces pieces;
+  Turns turns;
+  Status result;
+  std::atomic<bool> over = false;
+  std::mutex mutex;
+  std::condition_variable left;
+  std::uint32_t working = 0;
+  std::uint64_t bytes_read = 0;
+
+  void work();
+  void commit(const cbpf::SavefilePiece& piece, std::vector<Verdicts>& verdicts, std::size_t judged,
+              Status status);
+};
+
+void FilterRun::Worker::work() {
+  cbpf::SavefilePiece piece;
+  std::vector<Verdicts> verdicts;
+  while (!over && !run.finished() && pieces.next(piece)) {
+    const auto& batches = piece.batches();
+    verdicts.resize(std::max(verdicts.size(), batches.size()));
+    Status status;
+    std::size_t judged = 0;
+    for (; judged < batches.size(); ++judged) {
+      status = run.judge(batches[judged], file, verdicts[judged]);
+      if (!status) {
+        break;
+      }
+    }
+    turns.wait(piece.number());
+    if (!over) {
+      commit(piece, verdicts, judged, status ? piece.end() : std::move(status));
+    }
+    turns.pass();
+  }
+  const std::scoped_lock lock(mutex);
+  --working;
+  left.notify_one();
+}
+
+void FilterRun::Worker::commit(const cbpf::SavefilePiece& piece, std::vector<Verdicts>& verdicts,
+                               std::size_t judged, Status status) {
+  for (std::size_t i = 0; i < judged && !over; ++i) {
+    if (auto done = run.commit(piece.batches()[i], verdicts[i]); !done) {
+      status = std::move(done);
+      judged = i;
+      over = true;
+    }
+    if (run.ended_) {
+      over = true;
+      return;
+    }
+  }
+  bytes_read = piece.bytes_read();
+  run.progress_.update(run.bytes_before_ + bytes_read, run.totals_.packets);
+  if (!status) {
+    over = true;
+    if (!run.stop_.requested()) {  // Else the signal ended the waiting.
+      result = std::move(status);
+    }
+  }
+}
+
+Status FilterRun::run_in_threads(cbpf::SavefileReader& reader, const std::string& file) {
+  Worker worker{.run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader)};
+  std::vector<std::thread> threads;
+  std::unique_lock lock(worker.mutex);
+  try {
+    while (threads.size() < plan_.threads) {
+      threads.emplace_back([&worker] { worker.work(); });
+      ++worker.working;
+    }
+  } catch (const std::system_error& error) {
+    if (threads.empty()) {
+      return fail(ErrorCode::kSystem, fmt::format("cannot begin a thread: {}", error.what()));
+    }
+  }
+  // A signal may have come to this thread while another one waits for a pipe, or is about to: it is
+  // told again until it has heard.
+  while (!worker.left.wait_for(lock, kBetweenSignals, [&] { return worker.working == 0; })) {
+    if (stop_.requested()) {
+      for (std::thread& thread : threads) {
+        ::pthread_kill(thread.native_handle(), SIGINT);
+      }
+    }
+  }
+  lock.unlock();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  bytes_before_ += worker.bytes_read;
+  return worker.result;
+}
+
+Status FilterRun::judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts) {
+  const std::size_t count = batch.packets.size();
+  verdicts.of.resize(branches_.size());
+  for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
+    verdicts.of[rule].resize(count);
+    const auto filter = branches_[rule]->filters.get(batch.link_type, swapped_);
+    if (!filter) {
+      return tl::make_unexpected(filter.error());
+    }
+    if (auto ran = run_filter(**filter, batch, file, verdicts.of[rule]); !ran) {
+      return ran;
+    }
+  }
+  if (branches_.size() == 1) {
+    return {};
+  }
+  verdicts.any.assign(count, 0);
+  for (std::vector<std::uint32_t>& of : verdicts.of) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (plan_.first) {
+        of[i] = verdicts.any[i] != 0 ? 0 : of[i];
+      }
+      verdicts.any[i] |= of[i];
+    }
+  }
+  return {};
+}
+
+Status FilterRun::run_filter(engine::Prepared& filter, const cbpf::Batch& batch,
+                             const std::string& file, std::vector<std::uint32_t>& verdicts) {
+  if (!engine::info(plan_.engine).in_kernel) {
+    return filter.run_bytes(batch.packets, verdicts);
+  }
+  for (std::size_t i = 0; i < batch.packets.size(); ++i) {
+    const cbpf::Packet packet = batch.packet(i);
+    if (!filter.can_run(packet)) {
+      return tl::make_unexpected(cannot_show(packet, batch.number + i, plan_.engine, file));
+    }
+  }
+  const std::scoped_lock lock(kernel_);
+  return filter.run_bytes(batch.packets, verdicts);
+}
+
+Status FilterRun::commit(cbpf::Batch batch, const Verdicts& verdicts) {
+  FilterTotals all;
+  count(batch, deciding(verdicts), all);
+  if (all.matched >= plan_.most - totals_.matched) {
+    // The run ends behind the last packet of -c.
+    std::uint64_t left = plan_.most - totals_.matched;
+    std::size_t size = 0;
+    while (left != 0) {
+      left -= deciding(verdicts)[size++] != 0 ? 1 : 0;
+    }
+    batch = batch.prefix(size);
+    all = {};
+    count(batch, deciding(verdicts), all);
+    ended_ = true;
+  }
+  totals_ += all;
+  bool full = opened_;
+  for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
+    Branch& branch = *branches_[rule];
+    if (branches_.size() == 1) {
+      branch.totals += all;
+    } else {
+      count(batch, verdicts.of[rule], branch.totals);
+    }
+    if (branch.output == nullptr) {
+      continue;
+    }
+    const auto of = std::span(verdicts.of[rule]).first(batch.packets.size());
+    auto copied = branch.output->copy(batch, of);
+    if (copied && plan_.packet_buffered) {
+      copied = branch.output->flush();
+    }
+    if (!copied) {
+      return copied;
+    }
+    full = full && branch.output->full();
+  }
+  if (full) {
+    ended_ = true;
+  }
+  return {};
+}
+
+Status FilterRun::close() {
+  progress_.clear();
+  Status first;
+  for (const auto& branch : branches_) {
+    if (branch->output != nullptr) {
+      auto closed = branch->output->close();
+      if (!closed && first) {
+        first = std::move(closed);
+      }
+    }
+  }
+  return first;
+}
+
+}  // namespace weir::tool

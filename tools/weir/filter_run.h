@@ -1,0 +1,132 @@
+// The run of `weir filter`: savefiles through one filter, or through each rule of a split, in one
+// thread or in several.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cbpf/savefile.h"
+#include "tools/engine/engine.h"
+#include "tools/filter/output.h"
+#include "tools/filter/progress.h"
+#include "tools/filter/rules.h"
+#include "tools/weir/command.h"
+#include "tools/weir/stop.h"
+
+namespace weir::tool {
+
+// What is run. The options say how filters are given (filter_input.h).
+struct FilterPlan {
+  const Options& options;
+  engine::EngineId engine;
+  std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
+  filter::Rotation rotation;
+  std::string write;             // Where what matches is written; empty: nowhere.
+  bool packet_buffered = false;  // Each packet is written as it comes.
+  bool several = false;          // Savefiles.
+  std::uint32_t threads = 1;
+  // Of --split: its file, its rules (none: the filter is that of the options), and whether a packet
+  // goes to the first rule it matches only.
+  std::string rules_file;
+  std::vector<filter::Rule> rules;
+  bool first = false;
+};
+
+struct FilterTotals {
+  std::uint64_t packets = 0;
+  std::uint64_t matched = 0;
+  std::uint64_t bytes_matched = 0;  // Wire lengths.
+
+  FilterTotals& operator+=(const FilterTotals& more) {
+    packets += more.packets;
+    matched += more.matched;
+    bytes_matched += more.bytes_matched;
+    return *this;
+  }
+};
+
+// A filter as each link type of the files needs it, made when the first such packet comes. Threads
+// may ask at the same time.
+class FilterByLinkType {
+ public:
+  // `rule` may be null: the filter of the options.
+  FilterByLinkType(const FilterPlan& plan, const filter::Rule* rule) : plan_(plan), rule_(rule) {}
+
+  Result<engine::Prepared*> get(int link_type, bool swapped);
+
+ private:
+  Result<std::unique_ptr<engine::Prepared>> make(int link_type, bool swapped) const;
+
+  const FilterPlan& plan_;
+  const filter::Rule* rule_;
+  std::mutex mutex_;
+  std::map<std::pair<int, bool>, std::unique_ptr<engine::Prepared>> prepared_;
+};
+
+class FilterRun {
+ public:
+  FilterRun(FilterPlan plan, filter::Progress& progress);
+
+  // Reads the file and writes what matches. On an error what was read before it has been written.
+  Status run(const std::string& file);
+
+  // Whether what is left of the input is of no interest.
+  bool finished() const { return stop_.requested() || ended_; }
+  bool stopped() const { return stop_.requested(); }
+
+  // Closes the files that were written; the first error.
+  Status close();
+
+  // Of all packets; where there are rules a packet matches that matches one of them.
+  const FilterTotals& totals() const { return totals_; }
+  // Of each rule, in their order; one where there are none.
+  FilterTotals totals_of(std::size_t rule) const;
+  const FilterPlan& plan() const { return plan_; }
+
+ private:
+  // A filter and where its packets go.
+  struct Branch {
+    FilterByLinkType filters;
+    std::unique_ptr<filter::Output> output;
+    FilterTotals totals;
+  };
+  // What each filter says of each packet of a batch, and whether one of several took it.
+  struct Verdicts {
+    std::vector<std::vector<std::uint32_t>> of;
+    std::vector<std::uint32_t> any;
+  };
+  struct Worker;
+
+  Status begin(const cbpf::SavefileReader& reader);
+  Status open_outputs(const cbpf::SavefileReader& reader);
+  Status run_alone(cbpf::SavefileReader& reader, const std::string& file);
+  Status run_in_threads(cbpf::SavefileReader& reader, const std::string& file);
+  // The filters' part of the work, for any thread.
+  Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
+  Status run_filter(engine::Prepared& filter, const cbpf::Batch& batch, const std::string& file,
+                    std::vector<std::uint32_t>& verdicts);
+  // The rest, batch by batch in the order of the file.
+  Status commit(cbpf::Batch batch, const Verdicts& verdicts);
+  const std::vector<std::uint32_t>& deciding(const Verdicts& verdicts) const {
+    return branches_.size() == 1 ? verdicts.of.front() : verdicts.any;
+  }
+
+  FilterPlan plan_;
+  filter::Progress& progress_;
+  std::vector<std::unique_ptr<Branch>> branches_;
+  StopSignals stop_;
+  std::mutex kernel_;  // The kernel's engines take one batch at a time.
+  std::atomic<bool> ended_ = false;
+  bool opened_ = false;
+  bool swapped_ = false;            // The file that is read.
+  std::uint64_t bytes_before_ = 0;  // Of the files that have been read.
+  FilterTotals totals_;
+};
+
+}  // namespace weir::tool
