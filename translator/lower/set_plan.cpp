@@ -19,7 +19,7 @@ using ir::Range;
 using Ranges = std::vector<Range>;
 
 // As many compares cost no more than any table.
-constexpr std::size_t kMostCompares = 4;
+constexpr std::size_t kMostCompares = 6;
 constexpr std::size_t kMostWideCompares = 2;
 // Tables of bits may be so long in any case, or so many bytes a range.
 constexpr std::uint64_t kBitmapBytes = 8192;
