@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kNone = 0xffffffff;
 // A target from here on is a verdict: the one of this number less kVerdicts.
 constexpr std::uint32_t kVerdicts = 0x80000000;
+constexpr std::uint32_t kMaxLength = 0xffff;  // Before it is shifted.
 constexpr std::int64_t kMaxBytes = std::numeric_limits<std::int32_t>::max() - 1;
 
 constexpr std::uint16_t bit(Reg reg) {
@@ -320,6 +321,7 @@ class Former {
         return true;
       case PacketOpKind::kPlain:
       case PacketOpKind::kPoint:
+      case PacketOpKind::kHeader:
       case PacketOpKind::kEnd:
       case PacketOpKind::kField:
       case PacketOpKind::kLoad:
@@ -353,6 +355,7 @@ class Former {
       case PacketOpKind::kCompare:
         return std::visit([](const auto& one) { return effect(one); }, all_[op.index]);
       case PacketOpKind::kPoint:
+      case PacketOpKind::kHeader:
       case PacketOpKind::kEnd:
       case PacketOpKind::kField:
       case PacketOpKind::kLoad:
@@ -387,6 +390,8 @@ class Former {
       }
       if (op.kind == PacketOpKind::kCompare) {
         take_in_load(i, live);
+      } else if (op.kind == PacketOpKind::kPoint) {
+        take_in_length(i, live);
       }
       const Effect what = effect_of(op);
       if (what.pure && (live & what.writes) == 0) {
@@ -415,7 +420,7 @@ class Former {
       return;
     }
     --load;
-    if (const auto* alu = plain_and(ops()[load]); alu != nullptr && alu->dst == jump.dst) {
+    if (const auto* alu = plain(ops()[load], AluOp::kAnd); alu != nullptr && alu->dst == jump.dst) {
       mask = static_cast<std::uint32_t>(std::get<std::int32_t>(alu->src));
       if (ops()[load].is_target || load == 0) {
         return;
@@ -441,12 +446,48 @@ class Former {
               dropped_.begin() + static_cast<std::ptrdiff_t>(at), true);
   }
 
-  const Alu* plain_and(const PacketOp& op) const {
+  // The sum of the packet's start and a loaded, masked and shifted length that nobody else reads.
+  void take_in_length(std::size_t at, std::uint16_t live_behind) {
+    PacketOp& point = ops()[at];
+    if (!point.from_start || !point.base || at < 3 || point.is_target || ops()[at - 1].is_target ||
+        ops()[at - 2].is_target) {
+      return;
+    }
+    const Reg length = *point.base;
+    if (length != point.dst && (live_behind & bit(length)) != 0) {
+      return;
+    }
+    const Alu* shift = plain(ops()[at - 1], AluOp::kLsh);
+    const Alu* mask = plain(ops()[at - 2], AluOp::kAnd);
+    const PacketOp& from = ops()[at - 3];
+    if (shift == nullptr || shift->dst != length || mask == nullptr || mask->dst != length ||
+        from.kind != PacketOpKind::kLoad || from.dst != length || !from.from_start ||
+        from.offset < 0 || from.sign_extend || from.swapped || from.width == Width::kDw) {
+      return;
+    }
+    const auto count = static_cast<std::uint32_t>(std::get<std::int32_t>(shift->src));
+    const auto bits = static_cast<std::uint32_t>(std::get<std::int32_t>(mask->src));
+    // What is shifted out of 32 bits would not be of 64.
+    if (count > 3 || bits > kMaxLength) {
+      return;
+    }
+    point.kind = PacketOpKind::kHeader;
+    point.base.reset();
+    point.width = from.width;
+    point.value = static_cast<std::uint32_t>(from.offset);
+    point.mask = bits;
+    point.shift = static_cast<std::uint8_t>(count);
+    std::fill(dropped_.begin() + static_cast<std::ptrdiff_t>(at - 3),
+              dropped_.begin() + static_cast<std::ptrdiff_t>(at), true);
+  }
+
+  // The 32-bit operation of a register with a number, if it is that.
+  const Alu* plain(const PacketOp& op, AluOp which) const {
     if (op.kind != PacketOpKind::kPlain) {
       return nullptr;
     }
     const auto* alu = std::get_if<Alu>(&all_[op.index]);
-    return alu != nullptr && alu->op == AluOp::kAnd && !alu->is64 &&
+    return alu != nullptr && alu->op == which && !alu->is64 &&
                    std::holds_alternative<std::int32_t>(alu->src)
                ? alu
                : nullptr;
@@ -518,9 +559,11 @@ class Former {
     std::int32_t behind = 0;
     for (const PacketOp& op : ops()) {
       const bool reads = op.kind == PacketOpKind::kLoad || op.kind == PacketOpKind::kTest;
-      if (reads && op.from_start) {
-        first = std::min(first, op.offset);
-        behind = std::max(behind, op.offset + static_cast<std::int32_t>(op.width));
+      const bool reads_length = op.kind == PacketOpKind::kHeader;
+      if (reads_length || (reads && op.from_start)) {
+        const std::int32_t at = reads_length ? static_cast<std::int32_t>(op.value) : op.offset;
+        first = std::min(first, at);
+        behind = std::max(behind, at + static_cast<std::int32_t>(op.width));
       }
       form_.reads_elsewhere |= reads && op.base && *op.base != Reg::kR10;
       form_.calls |=

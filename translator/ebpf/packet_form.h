@@ -20,6 +20,8 @@ namespace weir::ebpf {
 enum class PacketOpKind : std::uint8_t {
   kPlain,    // The instruction `index` as it stands; no load, jump or exit among them.
   kPoint,    // dst = address.
+  kHeader,   // dst = address + ((bytes at start + value) & mask) << shift: behind a header whose
+             // length is in it.
   kEnd,      // dst = where the captured bytes end.
   kField,    // dst = 4 bytes of the context at `offset`: the length, or an ancillary value.
   kLoad,     // dst = bytes at the address.
@@ -47,6 +49,7 @@ struct PacketOp {
   Reg dst = Reg::kR0;
   JumpOp op = JumpOp::kJa;
   std::uint32_t mask = 0xffffffff;
+  std::uint8_t shift = 0;  // At most 3.
   std::uint32_t value = 0;
   std::uint32_t target = 0;  // An operation behind this one.
   std::uint32_t index = 0;   // The instruction it comes from.

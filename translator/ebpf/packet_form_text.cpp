@@ -56,6 +56,9 @@ std::string line(const PacketOp& op, const Program& program) {
       return to_string(program.instructions[op.index]);
     case PacketOpKind::kPoint:
       return fmt::format("r{} = {}", dst, address(op));
+    case PacketOpKind::kHeader:
+      return fmt::format("r{} = {} + ((u{}[start + {}] & {:#x}) << {})", dst, address(op),
+                         8 * static_cast<int>(op.width), op.value, op.mask, op.shift);
     case PacketOpKind::kEnd:
       return fmt::format("r{} = end", dst);
     case PacketOpKind::kField:

@@ -272,6 +272,8 @@ class PacketCompiler {
         return emit_plain(op);
       case PacketOpKind::kPoint:
         return emit_point(op);
+      case PacketOpKind::kHeader:
+        return emit_header(op);
       case PacketOpKind::kEnd:
         return load_end(gp(op.dst));
       case PacketOpKind::kField:
@@ -337,6 +339,15 @@ class PacketCompiler {
     } else {
       a_.lea(gp(op.dst), address(op));
     }
+  }
+
+  void emit_header(const PacketOp& op) {
+    a_.load(extend_of(op.width, false), Gp::kR11, {kStart, static_cast<std::int32_t>(op.value)});
+    a_.arith(Arith::kAnd, Size::k32, Gp::kR11, static_cast<std::int32_t>(op.mask));
+    a_.lea(gp(op.dst), {.base = kStart,
+                        .disp = op.offset,
+                        .index = Gp::kR11,
+                        .scale = static_cast<std::uint8_t>(1U << op.shift)});
   }
 
   void load_end(Gp dst) {

@@ -80,15 +80,24 @@ TEST(PacketForm, PointersThatVaryKeepTheirRegister) {
                               alu32(AluOp::kLsh, kR4, 2), add(kR2, kR4), add(kR2, -8),
                               jump(JumpOp::kGt, kR2, kR3, 2), load(Width::kH, kR0, kR2, -2), Exit{},
                               move(kR0, 0), Exit{}})),
-            "0: if captured < 24 goto 8\n"
-            "1: r4 = u8[start + 14]\n"
-            "2: w4 &= 15\n"
-            "3: w4 <<= 2\n"
-            "4: r2 = start + r4 + 16\n"
-            "5: if r2 > end goto 8\n"
-            "6: r0 = u16[r2 - 2]\n"
-            "7: verdict r0\n"
-            "8: verdict 0\n");
+            "0: if captured < 24 goto 5\n"
+            "1: r2 = start + 16 + ((u8[start + 14] & 0xf) << 2)\n"
+            "2: if r2 > end goto 5\n"
+            "3: r0 = u16[r2 - 2]\n"
+            "4: verdict r0\n"
+            "5: verdict 0\n");
+  // The length itself is read again.
+  EXPECT_EQ(form(checked(24, {load(Width::kB, kR0, kR2, -10), alu32(AluOp::kAnd, kR0, 15),
+                              alu32(AluOp::kLsh, kR0, 2), add(kR2, kR0), add(kR2, -8),
+                              jump(JumpOp::kGt, kR2, kR3, 0), Exit{}})),
+            "0: if captured < 24 goto 7\n"
+            "1: r0 = u8[start + 14]\n"
+            "2: w0 &= 15\n"
+            "3: w0 <<= 2\n"
+            "4: r2 = start + r0 + 16\n"
+            "5: if r2 > end goto 6\n"
+            "6: verdict r0\n"
+            "7: verdict 0\n");
 }
 
 TEST(PacketForm, ATestTakesAMaskAlong) {
