@@ -27,9 +27,9 @@ struct PacketPart {
   bool indirect;
 };
 
-// One instruction ready to run. What `value` holds depends on the operation: the immediate extended
-// to 64 bits, the offset of a load or of a store of a register; jumps and others have their own
-// part.
+// One instruction, or one operation of a packet form, ready to run. What `value` holds depends on
+// the operation: the immediate extended to 64 bits, the offset of a load or of a store of a
+// register; jumps and others have their own part.
 struct Op {
   const void* handler = nullptr;  // A label of execute().
   union {
@@ -43,8 +43,11 @@ struct Op {
   std::uint8_t src = 0;
   std::int16_t offset = 0;
   std::uint32_t index = 0;  // Of the instruction it comes from.
+  // Of packet operations: what is added to their address, and the bits they look at.
+  std::int32_t place = 0;
+  std::uint32_t mask = 0;
 };
-static_assert(sizeof(Op) == 24);
+static_assert(sizeof(Op) == 32);
 
 // Numbers of the handlers. Those of a family follow one another as the functions below count.
 namespace handler {
@@ -64,7 +67,21 @@ inline constexpr std::size_t kCallLocal = kCallHelper + 1;
 inline constexpr std::size_t kReturn = kCallLocal + 1;  // An exit where there are local calls.
 inline constexpr std::size_t kExit = kReturn + 1;
 inline constexpr std::size_t kBack = kExit + 1;  // The way of a backward jump, with its charge.
-inline constexpr std::size_t kCount = kBack + 1;
+// Of packet forms (ebpf/packet_form.h). Loads: 1, 2, 4 and 8 bytes, sign-extended, turned around.
+inline constexpr std::size_t kPacketLoad = kBack + 1;
+// 1, 2 and 4 bytes: masked, then ==, !=, &, >=, <.
+inline constexpr std::size_t kTest = kPacketLoad + 4 * 3 * 2;
+inline constexpr std::size_t kHeader = kTest + 3 * 5 * 2;  // 1, 2, 4 bytes.
+inline constexpr std::size_t kPoint = kHeader + 3;         // At the start, at start + register.
+inline constexpr std::size_t kPacketEnd = kPoint + 2;
+inline constexpr std::size_t kLength = kPacketEnd + 1;
+inline constexpr std::size_t kField = kLength + 1;
+inline constexpr std::size_t kFewer = kField + 1;
+inline constexpr std::size_t kEnough = kFewer + 1;
+inline constexpr std::size_t kPast = kEnough + 1;  // >, >=, <, <=.
+inline constexpr std::size_t kVerdict = kPast + 4;
+inline constexpr std::size_t kReturnVerdict = kVerdict + 1;
+inline constexpr std::size_t kCount = kReturnVerdict + 1;
 
 constexpr std::size_t alu(ebpf::AluOp op, bool is64, bool reg) {
   return kAlu + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);
@@ -81,6 +98,19 @@ constexpr std::size_t width_index(ebpf::Width width) {
 constexpr std::size_t load(ebpf::Width width, bool sign_extend) {
   return kLoad + width_index(width) * 2 + (sign_extend ? 1 : 0);
 }
+// How bytes become a number: as they are, sign-extended, the first the highest.
+enum class Reading : std::uint8_t { kPlain, kSigned, kTurned };
+constexpr std::size_t packet_load(ebpf::Width width, Reading reading, bool from_start) {
+  return kPacketLoad + width_index(width) * 6 + static_cast<std::size_t>(reading) * 2 +
+         (from_start ? 0 : 1);
+}
+enum class Condition : std::uint8_t { kEqual, kNotEqual, kAnyBit, kAtLeast, kBelow };
+constexpr std::size_t test(ebpf::Width width, Condition condition, bool from_start) {
+  return kTest + width_index(width) * 10 + static_cast<std::size_t>(condition) * 2 +
+         (from_start ? 0 : 1);
+}
+constexpr std::size_t header(ebpf::Width width) { return kHeader + width_index(width); }
+
 constexpr std::size_t store(ebpf::Width width, bool reg) {
   return kStore + width_index(width) * 2 + (reg ? 1 : 0);
 }
@@ -94,6 +124,10 @@ using ebpf::kFrames;
 // Everything a Machine keeps.
 struct Code {
   std::vector<Op> ops;
+  // The same for packets, without context and checks; empty where the proof is not enough.
+  std::vector<Op> packet_ops;
+  bool registers_zeroed = false;  // Whether a packet's run relies on the registers being 0,
+  bool stack_zeroed = false;      // or on the stack.
   std::vector<Helper> helpers;
   std::vector<std::vector<std::uint8_t>> data;  // Of each map.
   std::vector<Region> regions;                  // The same as regions.

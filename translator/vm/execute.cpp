@@ -5,6 +5,7 @@
 // The table has the labels in the order in which code.h numbers them; tests/translator/vm runs
 // every one of them against the standard. Price: about 1 ns an operation; a checked access costs
 // two compares.
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -64,6 +65,12 @@ std::uint64_t load(std::uint64_t at) {
   return static_cast<std::uint64_t>(value);
 }
 template <typename T>
+T load_as(std::uint64_t at) {
+  T value;
+  std::memcpy(&value, reinterpret_cast<const void*>(at), sizeof(T));
+  return value;
+}
+template <typename T>
 void store(std::uint64_t at, std::uint64_t value) {
   const T part = static_cast<T>(value);
   std::memcpy(reinterpret_cast<void*>(at), &part, sizeof(T));
@@ -116,6 +123,22 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
       &&cut16, &&swap16, &&cut32, &&swap32, &&cut64, &&swap64,
       // the rest
       &&imm64, &&atomic, &&packet, &&call_helper, &&call_local, &&return_, &&exit, &&back,
+      // kPacketLoad, kTest and what is behind them
+      &&packet_b_plain_start, &&packet_b_plain_reg, &&packet_b_signed_start,
+      &&packet_b_signed_reg, nullptr, nullptr, &&packet_h_plain_start, &&packet_h_plain_reg,
+      &&packet_h_signed_start, &&packet_h_signed_reg, &&packet_h_turned_start,
+      &&packet_h_turned_reg, &&packet_w_plain_start, &&packet_w_plain_reg,
+      &&packet_w_signed_start, &&packet_w_signed_reg, &&packet_w_turned_start,
+      &&packet_w_turned_reg, &&packet_d_plain_start, &&packet_d_plain_reg, nullptr, nullptr,
+      nullptr, nullptr, &&test_b_eq_start, &&test_b_eq_reg, &&test_b_ne_start, &&test_b_ne_reg,
+      &&test_b_set_start, &&test_b_set_reg, &&test_b_ge_start, &&test_b_ge_reg, &&test_b_lt_start,
+      &&test_b_lt_reg, &&test_h_eq_start, &&test_h_eq_reg, &&test_h_ne_start, &&test_h_ne_reg,
+      &&test_h_set_start, &&test_h_set_reg, &&test_h_ge_start, &&test_h_ge_reg, &&test_h_lt_start,
+      &&test_h_lt_reg, &&test_w_eq_start, &&test_w_eq_reg, &&test_w_ne_start, &&test_w_ne_reg,
+      &&test_w_set_start, &&test_w_set_reg, &&test_w_ge_start, &&test_w_ge_reg, &&test_w_lt_start,
+      &&test_w_lt_reg, &&header_b, &&header_h, &&header_w, &&point, &&point_sum, &&packet_end,
+      &&packet_length, &&field, &&fewer, &&enough, &&past_gt, &&past_ge, &&past_lt, &&past_le,
+      &&verdict, &&return_verdict,
   };
   // clang-format on
   if (labels != nullptr) {
@@ -139,6 +162,13 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
   std::size_t number = 0;  // Of the packet in a batch.
   const Op* op = nullptr;
   FaultKind fault = FaultKind::kNone;
+  std::uint64_t start = 0;  // Of the packet in hand,
+  std::uint32_t captured = 0;
+  if (!job->packets.empty() && !code->packet_ops.empty()) {
+    r[10] = stack_top;
+    memory.stack_bottom = stack_top - code->stack_bytes;
+    goto next_packet;
+  }
 
 begin:
   r.fill(0);
@@ -301,6 +331,69 @@ begin:
   swap16: r[op->dst] = __builtin_bswap16(static_cast<std::uint16_t>(r[op->dst])); goto *(++op)->handler;
   swap32: r[op->dst] = __builtin_bswap32(low(r[op->dst])); goto *(++op)->handler;
   swap64: r[op->dst] = __builtin_bswap64(r[op->dst]); goto *(++op)->handler;
+
+  packet_b_plain_start: r[op->dst] = load<std::uint8_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_b_plain_reg: r[op->dst] = load<std::uint8_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_b_signed_start: r[op->dst] = load<std::int8_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_b_signed_reg: r[op->dst] = load<std::int8_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_h_plain_start: r[op->dst] = load<std::uint16_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_h_plain_reg: r[op->dst] = load<std::uint16_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_h_signed_start: r[op->dst] = load<std::int16_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_h_signed_reg: r[op->dst] = load<std::int16_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_h_turned_start: r[op->dst] = __builtin_bswap16(load_as<std::uint16_t>(start + wide(op->place))); goto *(++op)->handler;
+  packet_h_turned_reg: r[op->dst] = __builtin_bswap16(load_as<std::uint16_t>(r[op->src] + wide(op->place))); goto *(++op)->handler;
+  packet_w_plain_start: r[op->dst] = load<std::uint32_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_w_plain_reg: r[op->dst] = load<std::uint32_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_w_signed_start: r[op->dst] = load<std::int32_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_w_signed_reg: r[op->dst] = load<std::int32_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  packet_w_turned_start: r[op->dst] = __builtin_bswap32(load_as<std::uint32_t>(start + wide(op->place))); goto *(++op)->handler;
+  packet_w_turned_reg: r[op->dst] = __builtin_bswap32(load_as<std::uint32_t>(r[op->src] + wide(op->place))); goto *(++op)->handler;
+  packet_d_plain_start: r[op->dst] = load<std::uint64_t>(start + wide(op->place)); goto *(++op)->handler;
+  packet_d_plain_reg: r[op->dst] = load<std::uint64_t>(r[op->src] + wide(op->place)); goto *(++op)->handler;
+  test_b_eq_start: if ((load_as<std::uint8_t>(start + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_eq_reg: if ((load_as<std::uint8_t>(r[op->src] + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_ne_start: if ((load_as<std::uint8_t>(start + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_ne_reg: if ((load_as<std::uint8_t>(r[op->src] + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_set_start: if ((load_as<std::uint8_t>(start + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_set_reg: if ((load_as<std::uint8_t>(r[op->src] + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_ge_start: if ((load_as<std::uint8_t>(start + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_ge_reg: if ((load_as<std::uint8_t>(r[op->src] + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_lt_start: if ((load_as<std::uint8_t>(start + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_b_lt_reg: if ((load_as<std::uint8_t>(r[op->src] + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_eq_start: if ((load_as<std::uint16_t>(start + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_eq_reg: if ((load_as<std::uint16_t>(r[op->src] + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_ne_start: if ((load_as<std::uint16_t>(start + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_ne_reg: if ((load_as<std::uint16_t>(r[op->src] + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_set_start: if ((load_as<std::uint16_t>(start + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_set_reg: if ((load_as<std::uint16_t>(r[op->src] + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_ge_start: if ((load_as<std::uint16_t>(start + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_ge_reg: if ((load_as<std::uint16_t>(r[op->src] + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_lt_start: if ((load_as<std::uint16_t>(start + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_h_lt_reg: if ((load_as<std::uint16_t>(r[op->src] + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_eq_start: if ((load_as<std::uint32_t>(start + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_eq_reg: if ((load_as<std::uint32_t>(r[op->src] + wide(op->place)) & op->mask) == static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_ne_start: if ((load_as<std::uint32_t>(start + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_ne_reg: if ((load_as<std::uint32_t>(r[op->src] + wide(op->place)) & op->mask) != static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_set_start: if ((load_as<std::uint32_t>(start + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_set_reg: if ((load_as<std::uint32_t>(r[op->src] + wide(op->place)) & op->mask) != 0) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_ge_start: if ((load_as<std::uint32_t>(start + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_ge_reg: if ((load_as<std::uint32_t>(r[op->src] + wide(op->place)) & op->mask) >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_lt_start: if ((load_as<std::uint32_t>(start + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  test_w_lt_reg: if ((load_as<std::uint32_t>(r[op->src] + wide(op->place)) & op->mask) < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  header_b: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); goto *(++op)->handler;
+  header_h: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint16_t>(start + op->value) & op->mask} << op->src); goto *(++op)->handler;
+  header_w: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint32_t>(start + op->value) & op->mask} << op->src); goto *(++op)->handler;
+  point: r[op->dst] = start + wide(op->place); goto *(++op)->handler;
+  point_sum: r[op->dst] = start + r[op->src] + wide(op->place); goto *(++op)->handler;
+  packet_end: r[op->dst] = start + captured; goto *(++op)->handler;
+  packet_length: r[op->dst] = job->packets[number].length; goto *(++op)->handler;
+  field: r[op->dst] = load<std::uint32_t>(reinterpret_cast<std::uint64_t>(job->context) + op->value); goto *(++op)->handler;
+  fewer: if (captured < static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  enough: if (captured >= static_cast<std::uint32_t>(op->jump.imm)) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_gt: if (r[op->src] > start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_ge: if (r[op->src] >= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_lt: if (r[op->src] < start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_le: if (r[op->src] <= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   // clang-format on
 
 imm64:
@@ -356,6 +449,40 @@ back:  // op->jump.imm is how far back this goes.
   budget -= static_cast<std::uint32_t>(op->jump.imm);
   op += op->jump.target;
   goto * op->handler;
+
+next_packet : {
+  const UserPacket& packet = job->packets[number];
+  start = reinterpret_cast<std::uint64_t>(packet.data);
+  captured = packet.captured;
+  if (number + kPrefetchAhead < job->packets.size()) {
+    // As a number, for an empty packet may be a null pointer; a prefetch minds no address.
+    const auto ahead = reinterpret_cast<std::uintptr_t>(job->packets[number + kPrefetchAhead].data);
+    __builtin_prefetch(reinterpret_cast<const void*>(ahead));
+    __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));
+  }
+}
+  if (code->registers_zeroed) {
+    std::fill(r.begin(), r.begin() + 10, 0);
+  }
+  if (code->stack_zeroed) {
+    std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+  }
+  op = code->packet_ops.data();
+  goto * op->handler;
+
+verdict:
+  job->verdicts[number] = static_cast<std::uint32_t>(op->value);
+  if (++number == job->packets.size()) {
+    return true;
+  }
+  goto next_packet;
+
+return_verdict:
+  job->verdicts[number] = low(r[0]);
+  if (++number == job->packets.size()) {
+    return true;
+  }
+  goto next_packet;
 
 exit:
   if (job->packets.empty()) {

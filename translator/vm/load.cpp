@@ -1,18 +1,24 @@
-// From a program to the form it is run in, with the refusals that make running it safe.
+// From a program to the form it is run in. What is refused is ebpf::check_for_user_space's matter.
 #include "translator/vm/load.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <optional>
 #include <utility>
+
+#include "translator/ebpf/packet_form.h"
+#include "translator/ebpf/prove.h"
+#include "translator/ebpf/user_check.h"
+#include "translator/ebpf/user_context.h"
 
 namespace weir::vm {
 namespace {
 
 using ebpf::Instruction;
 using ebpf::Operand;
+using ebpf::PacketOp;
+using ebpf::PacketOpKind;
 using ebpf::Reg;
 
 constexpr std::size_t kNone = SIZE_MAX;
@@ -21,55 +27,40 @@ std::uint64_t wide(std::int32_t value) { return static_cast<std::uint64_t>(std::
 
 bool is_register(const Operand& operand) { return std::holds_alternative<Reg>(operand); }
 
-// Turns instructions into Ops one by one. A backward jump goes to a `back` operation behind the
-// last Op, which charges the budget and goes on to where the jump leads: so only they pay.
+// Turns instructions into Ops one by one.
 class Translator {
  public:
-  Translator(const ebpf::Program& program, Code& code, const LoadOptions& options)
-      : program_(program), code_(code), options_(options), labels_(handlers()) {}
-
-  Status run() {
-    if (program_.instructions.empty()) {
-      return fail(ErrorCode::kInvalidProgram, "the program is empty");
-    }
+  Translator(const ebpf::Program& program, Code& code)
+      : program_(program), code_(code), labels_(handlers()) {
     number_slots();
+  }
+
+  // A backward jump goes to a `back` operation behind the last Op, which charges the budget and
+  // goes on to where the jump leads: so only they pay.
+  void make_ops() {
     for (const Instruction& instruction : program_.instructions) {
-      calls_ |= is_local_call(instruction);
+      const auto* call = std::get_if<ebpf::Call>(&instruction);
+      calls_ |= call != nullptr && call->kind == ebpf::CallKind::kLocal;
     }
-    for (index_ = 0; index_ < program_.instructions.size(); ++index_) {
-      op_ = {.index = static_cast<std::uint32_t>(index_)};
-      const auto one = [this](const auto& instruction) { return translate(instruction); };
-      if (Status status = std::visit(one, program_.instructions[index_]); !status) {
-        return status;
-      }
-      code_.ops.push_back(op_);
-    }
-    --index_;
-    const auto* last = std::get_if<ebpf::Jump>(&program_.instructions.back());
-    const bool leaves = std::holds_alternative<ebpf::Exit>(program_.instructions.back()) ||
-                        (last != nullptr && last->op == ebpf::JumpOp::kJa);
-    if (!leaves) {
-      return refuse("the program runs off its end");
+    code_.ops.reserve(program_.instructions.size());
+    for (std::size_t i = 0; i < program_.instructions.size(); ++i) {
+      code_.ops.push_back(op_of(i));
     }
     code_.ops.insert(code_.ops.end(), backs_.begin(), backs_.end());
-    code_.stack_bytes = stack_bytes();
-    return {};
+    code_.stack_bytes = ebpf::stack_bytes(program_);
+  }
+
+  // A packet form has no ways back and no local calls.
+  void make_packet_ops(const ebpf::PacketForm& form) {
+    code_.registers_zeroed = form.zeroed != 0;
+    code_.stack_zeroed = form.stack_zeroed;
+    code_.packet_ops.reserve(form.ops.size());
+    for (std::size_t i = 0; i < form.ops.size(); ++i) {
+      code_.packet_ops.push_back(op_of(form.ops[i], static_cast<std::int32_t>(i)));
+    }
   }
 
  private:
-  static bool is_local_call(const Instruction& instruction) {
-    const auto* call = std::get_if<ebpf::Call>(&instruction);
-    return call != nullptr && call->kind == ebpf::CallKind::kLocal;
-  }
-
-  tl::unexpected<Error> refuse(std::string message,
-                               ErrorCode code = ErrorCode::kInvalidProgram) const {
-    return fail(code, std::move(message), {.instruction = static_cast<std::uint32_t>(index_)});
-  }
-  tl::unexpected<Error> unsupported(std::string message) const {
-    return refuse(std::move(message), ErrorCode::kUnsupported);
-  }
-
   void number_slots() {
     for (std::size_t i = 0; i < program_.instructions.size(); ++i) {
       slot_of_.push_back(at_slot_.size());
@@ -80,173 +71,121 @@ class Translator {
     }
   }
 
-  // The instruction `distance` slots behind the one in hand; kNone when there is none.
+  // The instruction `distance` slots behind the one in hand.
   std::size_t target(std::int64_t distance) const {
     const std::int64_t next = static_cast<std::int64_t>(slot_of_[index_]) + 1 + distance;
-    if (next < 0 || next >= static_cast<std::int64_t>(at_slot_.size())) {
-      return kNone;
-    }
     return at_slot_[static_cast<std::size_t>(next)];
   }
 
+  // ---- Instructions ----
+
+  Op op_of(std::size_t index) {
+    index_ = index;
+    op_ = {.index = static_cast<std::uint32_t>(index)};
+    std::visit([this](const auto& instruction) { translate(instruction); },
+               program_.instructions[index]);
+    return op_;
+  }
+
   void set_handler(std::size_t number) { op_.handler = labels_[number]; }
+  void set_dst(Reg reg) { op_.dst = static_cast<std::uint8_t>(reg); }
+  void set_src(Reg reg) { op_.src = static_cast<std::uint8_t>(reg); }
 
-  Status set_dst(Reg reg) {
-    if (reg == Reg::kR10) {
-      return refuse("r10 is read-only");
-    }
-    return set_base(reg);
-  }
-  // A destination that is only read: the base of a store, the left side of a comparison.
-  Status set_base(Reg reg) {
-    op_.dst = static_cast<std::uint8_t>(reg);
-    return check_register(reg);
-  }
-  Status set_src(Reg reg) {
-    op_.src = static_cast<std::uint8_t>(reg);
-    return check_register(reg);
-  }
-  Status check_register(Reg reg) const {
-    if (reg > Reg::kR10) {
-      return refuse(fmt::format("no register r{}", static_cast<int>(reg)));
-    }
-    return {};
-  }
-
-  // The first failure of several checks.
-  static Status all(Status first, Status second) { return first ? std::move(second) : first; }
-
-  Status translate(const ebpf::Alu& alu) {
+  void translate(const ebpf::Alu& alu) {
     Operand src = alu.op == ebpf::AluOp::kNeg ? Operand(0) : alu.src;
     ebpf::AluOp op = alu.op;
-    bool is64 = alu.is64;
-    int moved = op == ebpf::AluOp::kMovSx8    ? 8
-                : op == ebpf::AluOp::kMovSx16 ? 16
-                : op == ebpf::AluOp::kMovSx32 ? 32
-                                              : 0;
+    const int moved = op == ebpf::AluOp::kMovSx8    ? 8
+                      : op == ebpf::AluOp::kMovSx16 ? 16
+                      : op == ebpf::AluOp::kMovSx32 ? 32
+                                                    : 0;
     if (moved != 0 && !is_register(src)) {
       auto& imm = std::get<std::int32_t>(src);
       imm = static_cast<std::int32_t>(static_cast<std::uint32_t>(imm) << (32 - moved)) >>
             (32 - moved);
       op = ebpf::AluOp::kMov;
-    } else if (moved == 32 && !is64) {
+    } else if (moved == 32 && !alu.is64) {
       op = ebpf::AluOp::kMov;
     }
-    set_handler(handler::alu(op, is64, is_register(src)));
+    set_handler(handler::alu(op, alu.is64, is_register(src)));
+    set_dst(alu.dst);
     if (const Reg* reg = std::get_if<Reg>(&src)) {
-      return all(set_dst(alu.dst), set_src(*reg));
+      set_src(*reg);
+    } else {
+      op_.value = wide(std::get<std::int32_t>(src));
     }
-    op_.value = wide(std::get<std::int32_t>(src));
-    return set_dst(alu.dst);
   }
 
-  Status translate(const ebpf::Endian& endian) {
-    if (endian.bits != 16 && endian.bits != 32 && endian.bits != 64) {
-      return refuse(fmt::format("a byte swap is of 16, 32 or 64 bits, not {}", endian.bits));
-    }
+  void translate(const ebpf::Endian& endian) {
     constexpr auto kHere = std::endian::native == std::endian::little ? ebpf::EndianOp::kToLittle
                                                                       : ebpf::EndianOp::kToBig;
     const std::size_t width = endian.bits == 16 ? 0 : endian.bits == 32 ? 1 : 2;
     set_handler(handler::kEndian + width * 2 + (endian.op == kHere ? 0 : 1));
-    return set_dst(endian.dst);
+    set_dst(endian.dst);
   }
 
-  Status translate(const ebpf::Load& load) {
+  void translate(const ebpf::Load& load) {
     const bool sign_extend = load.sign_extend && load.width != ebpf::Width::kDw;
     set_handler(handler::load(load.width, sign_extend));
     op_.value = wide(load.offset);
-    return all(set_dst(load.dst), set_src(load.src));
+    set_dst(load.dst);
+    set_src(load.src);
   }
 
-  Status translate(const ebpf::Store& store) {
+  void translate(const ebpf::Store& store) {
     set_handler(handler::store(store.width, is_register(store.src)));
     op_.offset = store.offset;
+    set_dst(store.dst);
     if (const Reg* reg = std::get_if<Reg>(&store.src)) {
       op_.value = wide(store.offset);
-      return all(set_base(store.dst), set_src(*reg));
+      set_src(*reg);
+    } else {
+      op_.value = wide(std::get<std::int32_t>(store.src));
     }
-    op_.value = wide(std::get<std::int32_t>(store.src));
-    return set_base(store.dst);
   }
 
-  Status translate(const ebpf::Atomic& atomic) {
-    if (atomic.width != ebpf::Width::kW && atomic.width != ebpf::Width::kDw) {
-      return refuse("an atomic operation is of 4 or 8 bytes");
-    }
+  void translate(const ebpf::Atomic& atomic) {
     set_handler(handler::kAtomic);
     const bool fetch = atomic.fetch || atomic.op == ebpf::AtomicOp::kExchange;
-    const bool writes_src = fetch && atomic.op != ebpf::AtomicOp::kCompareExchange;
     op_.offset = atomic.offset;
     op_.atomic = {
         .op = atomic.op, .fetch = fetch, .bytes = static_cast<std::uint8_t>(atomic.width)};
-    if (writes_src && atomic.src == Reg::kR10) {
-      return refuse("r10 is read-only");
-    }
-    return all(set_base(atomic.dst), set_src(atomic.src));
+    set_dst(atomic.dst);
+    set_src(atomic.src);
   }
 
-  Status translate(const ebpf::LoadImm64& load) {
+  void translate(const ebpf::LoadImm64& load) {
     set_handler(handler::kImm64);
-    const auto imm = static_cast<std::uint32_t>(load.value);
-    const auto next = static_cast<std::uint32_t>(load.value >> 32);
-    switch (load.kind) {
-      case ebpf::Imm64Kind::kValue:
-        op_.value = load.value;
-        return set_dst(load.dst);
-      case ebpf::Imm64Kind::kMapValueIndex:
-        if (imm >= program_.maps.size()) {
-          return refuse(fmt::format("no map has index {}", imm));
-        }
-        if (program_.maps[imm].kind != ebpf::MapKind::kReadOnlyData) {
-          return unsupported(fmt::format("map {} is not read-only data, all there is in user space",
-                                         program_.maps[imm].name));
-        }
-        op_.value = code_.regions[imm].address + next;
-        return set_dst(load.dst);
-      case ebpf::Imm64Kind::kMapFd:
-      case ebpf::Imm64Kind::kMapValueFd:
-      case ebpf::Imm64Kind::kMapIndex:
-        return unsupported("the kernel's maps are not in reach of user space");
-      case ebpf::Imm64Kind::kVariable:
-        return unsupported("the kernel's variables are not in reach of user space");
-      case ebpf::Imm64Kind::kCode:
-        return unsupported("the address of code is for the kernel's helpers");
+    op_.value = load.value;
+    if (load.kind == ebpf::Imm64Kind::kMapValueIndex) {
+      op_.value =
+          code_.regions[static_cast<std::uint32_t>(load.value)].address + (load.value >> 32);
     }
-    return {};
+    set_dst(load.dst);
   }
 
-  Status translate(const ebpf::LoadPacket& load) {
-    if (load.width == ebpf::Width::kDw) {
-      return refuse("a legacy packet load is of 1, 2 or 4 bytes");
-    }
-    if (!options_.legacy_packet_access) {
-      return unsupported("a legacy packet load, and the machine has no packet for it");
-    }
+  void translate(const ebpf::LoadPacket& load) {
     set_handler(handler::kPacket);
     op_.packet = {.offset = static_cast<std::uint32_t>(load.imm),
                   .bytes = static_cast<std::uint8_t>(load.width),
                   .indirect = load.indirect};
-    return set_src(load.index);
+    set_src(load.index);
   }
 
-  Status translate(const ebpf::Jump& jump) {
+  void translate(const ebpf::Jump& jump) {
     const std::size_t to = target(jump.offset);
-    if (to == kNone) {
-      return refuse("the jump leads to no instruction");
-    }
+    set_condition(jump);
+    op_.jump.target = to <= index_ ? via_back(to) : distance(to);
+  }
+
+  void set_condition(const ebpf::Jump& jump) {
     set_handler(handler::jump(jump.op, jump.is64, is_register(jump.src)));
-    op_.jump = {.imm = 0, .target = distance(to)};
-    if (to <= index_) {
-      op_.jump.target = via_back(to);
-    }
-    if (jump.op == ebpf::JumpOp::kJa) {
-      return {};
-    }
+    op_.jump = {.imm = 0, .target = 0};
+    set_dst(jump.dst);
     if (const Reg* reg = std::get_if<Reg>(&jump.src)) {
-      return all(set_base(jump.dst), set_src(*reg));
+      set_src(*reg);
+    } else {
+      op_.jump.imm = std::get<std::int32_t>(jump.src);
     }
-    op_.jump.imm = std::get<std::int32_t>(jump.src);
-    return set_base(jump.dst);
   }
 
   std::int32_t distance(std::size_t to) const {
@@ -265,83 +204,133 @@ class Translator {
     return distance(at);
   }
 
-  Status translate(const ebpf::Call& call) {
-    switch (call.kind) {
-      case ebpf::CallKind::kHelper: {
-        const auto helper = std::find_if(code_.helpers.begin(), code_.helpers.end(),
-                                         [&](const Helper& one) { return one.number == call.imm; });
-        if (helper == code_.helpers.end()) {
-          return unsupported(fmt::format("no helper has number {}", call.imm));
-        }
-        set_handler(handler::kCallHelper);
-        op_.helper = &*helper;
-        return {};
-      }
-      case ebpf::CallKind::kLocal: {
-        const std::size_t to = target(call.imm);
-        if (to == kNone) {
-          return refuse("the call leads to no instruction");
-        }
-        set_handler(handler::kCallLocal);
-        op_.jump = {.imm = 0, .target = distance(to)};
-        return {};
-      }
-      case ebpf::CallKind::kKfunc:
-        return unsupported("the kernel's functions are not in reach of user space");
+  void translate(const ebpf::Call& call) {
+    if (call.kind == ebpf::CallKind::kLocal) {
+      set_handler(handler::kCallLocal);
+      op_.jump = {.imm = 0, .target = distance(target(call.imm))};
+      return;
     }
-    return {};
+    set_handler(handler::kCallHelper);
+    op_.helper = &*std::find_if(code_.helpers.begin(), code_.helpers.end(),
+                                [&](const Helper& one) { return one.number == call.imm; });
   }
 
-  Status translate(const ebpf::Exit&) {
-    set_handler(calls_ ? handler::kReturn : handler::kExit);
-    return {};
+  void translate(const ebpf::Exit&) { set_handler(calls_ ? handler::kReturn : handler::kExit); }
+
+  // ---- Operations of a packet form ----
+
+  Op op_of(const PacketOp& op, std::int32_t at) {
+    if (op.kind == PacketOpKind::kPlain) {
+      return op_of(op.index);
+    }
+    op_ = {.index = op.index, .place = op.offset, .mask = op.mask};
+    set_dst(op.dst);
+    set_src(op.base.value_or(Reg::kR0));
+    switch (op.kind) {
+      case PacketOpKind::kPlain:
+        break;
+      case PacketOpKind::kPoint:
+        set_handler(handler::kPoint + (!op.base ? 0 : op.from_start ? 1 : 0));
+        break;
+      case PacketOpKind::kHeader:
+        set_handler(handler::header(op.width));
+        op_.value = op.value;
+        op_.src = op.shift;
+        break;
+      case PacketOpKind::kEnd:
+        set_handler(handler::kPacketEnd);
+        break;
+      case PacketOpKind::kField:
+        set_handler(op.offset == offsetof(ebpf::UserContext, length) ? handler::kLength
+                                                                     : handler::kField);
+        op_.value = static_cast<std::uint32_t>(op.offset);
+        break;
+      case PacketOpKind::kLoad:
+        set_handler(handler::packet_load(op.width,
+                                         op.swapped       ? handler::Reading::kTurned
+                                         : op.sign_extend ? handler::Reading::kSigned
+                                                          : handler::Reading::kPlain,
+                                         op.from_start));
+        break;
+      case PacketOpKind::kTest:
+        set_test(op);
+        break;
+      case PacketOpKind::kCompare:
+        set_condition(std::get<ebpf::Jump>(program_.instructions[op.index]));
+        break;
+      case PacketOpKind::kFewer:
+      case PacketOpKind::kEnough:
+        set_handler(op.kind == PacketOpKind::kFewer ? handler::kFewer : handler::kEnough);
+        op_.jump = {.imm = static_cast<std::int32_t>(op.value), .target = 0};
+        break;
+      case PacketOpKind::kPast:
+        set_handler(handler::kPast + (op.op == ebpf::JumpOp::kGt   ? 0
+                                      : op.op == ebpf::JumpOp::kGe ? 1
+                                      : op.op == ebpf::JumpOp::kLt ? 2
+                                                                   : 3));
+        op_.jump = {.imm = 0, .target = 0};
+        break;
+      case PacketOpKind::kGo:
+        set_handler(handler::jump(ebpf::JumpOp::kJa, true, false));
+        op_.jump = {.imm = 0, .target = 0};
+        break;
+      case PacketOpKind::kVerdict:
+        set_handler(handler::kVerdict);
+        op_.value = op.value;
+        return op_;
+      case PacketOpKind::kReturn:
+        set_handler(handler::kReturnVerdict);
+        return op_;
+    }
+    if (op.target != 0) {  // A target is behind its jump, so never the first.
+      op_.jump.target = static_cast<std::int32_t>(op.target) - at;
+    }
+    return op_;
   }
 
-  // How far below r10 a run may reach. Where r10 is only the base of loads and stores it is what
-  // they reach; a frame where it goes elsewhere.
-  std::size_t stack_bytes() const {
-    if (calls_) {
-      return kFrameBytes;
+  // The orders are two: > n is >= n + 1 and <= n is < n + 1; past the greatest number one never
+  // holds, the other always.
+  void set_test(const PacketOp& op) {
+    auto condition = handler::Condition::kEqual;
+    std::uint32_t value = op.value;
+    const bool last = value == 0xffffffff;
+    switch (op.op) {
+      case ebpf::JumpOp::kEq:
+        break;
+      case ebpf::JumpOp::kNe:
+        condition = handler::Condition::kNotEqual;
+        break;
+      case ebpf::JumpOp::kSet:
+        condition = handler::Condition::kAnyBit;
+        op_.mask &= value;
+        break;
+      case ebpf::JumpOp::kGe:
+        condition = handler::Condition::kAtLeast;
+        break;
+      case ebpf::JumpOp::kLt:
+        condition = handler::Condition::kBelow;
+        break;
+      case ebpf::JumpOp::kGt:
+        condition = last ? handler::Condition::kBelow : handler::Condition::kAtLeast;
+        value = last ? 0 : value + 1;
+        break;
+      case ebpf::JumpOp::kLe:
+        condition = last ? handler::Condition::kAtLeast : handler::Condition::kBelow;
+        value = last ? 0 : value + 1;
+        break;
+      case ebpf::JumpOp::kJa:
+      case ebpf::JumpOp::kSGt:
+      case ebpf::JumpOp::kSGe:
+      case ebpf::JumpOp::kSLt:
+      case ebpf::JumpOp::kSLe:
+        break;  // No test has these.
     }
-    std::int64_t lowest = 0;
-    for (const Instruction& instruction : program_.instructions) {
-      const std::optional<std::int64_t> reach = reach_below_frame(instruction);
-      if (!reach) {
-        return kFrameBytes;
-      }
-      lowest = std::min(lowest, *reach);
-    }
-    const auto bytes = static_cast<std::size_t>((-lowest + 7) / 8 * 8);
-    return std::min(bytes, kFrameBytes);
-  }
-
-  // The lowest offset from r10 an instruction touches, 0 for none; nothing when r10 is copied.
-  static std::optional<std::int64_t> reach_below_frame(const Instruction& instruction) {
-    const auto is_frame = [](const Operand& operand) { return operand == Operand(Reg::kR10); };
-    if (const auto* alu = std::get_if<ebpf::Alu>(&instruction)) {
-      return is_frame(alu->src) ? std::nullopt : std::optional<std::int64_t>(0);
-    }
-    if (const auto* load = std::get_if<ebpf::Load>(&instruction)) {
-      return load->src == Reg::kR10 ? load->offset : 0;
-    }
-    if (const auto* store = std::get_if<ebpf::Store>(&instruction)) {
-      if (is_frame(store->src)) {
-        return std::nullopt;
-      }
-      return store->dst == Reg::kR10 ? store->offset : 0;
-    }
-    if (const auto* atomic = std::get_if<ebpf::Atomic>(&instruction)) {
-      if (atomic->src == Reg::kR10) {
-        return std::nullopt;
-      }
-      return atomic->dst == Reg::kR10 ? atomic->offset : 0;
-    }
-    return 0;
+    set_handler(handler::test(op.width, condition, op.from_start));
+    op_.jump = {.imm = static_cast<std::int32_t>(value), .target = 0};
   }
 
   const ebpf::Program& program_;
   Code& code_;
-  const LoadOptions& options_;
   std::span<const void* const> labels_;
   std::vector<std::size_t> slot_of_;  // Of each instruction.
   std::vector<std::size_t> at_slot_;  // The instruction that begins there, or kNone.
@@ -356,6 +345,10 @@ class Translator {
 Result<std::unique_ptr<Code>> make_code(const ebpf::Program& program,
                                         std::span<const Helper> helpers,
                                         const LoadOptions& options) {
+  if (Status status = ebpf::check_for_user_space(program, helpers, options.legacy_packet_access);
+      !status) {
+    return tl::make_unexpected(std::move(status.error()));
+  }
   auto code = std::make_unique<Code>();
   code->helpers.assign(helpers.begin(), helpers.end());
   code->budget = options.budget != 0 ? options.budget : kDefaultBudget;
@@ -366,8 +359,10 @@ Result<std::unique_ptr<Code>> make_code(const ebpf::Program& program,
   for (const std::vector<std::uint8_t>& data : code->data) {
     code->regions.push_back(readable(data));
   }
-  if (Status status = Translator(program, *code, options).run(); !status) {
-    return tl::make_unexpected(std::move(status.error()));
+  Translator translator(program, *code);
+  translator.make_ops();
+  if (const auto form = ebpf::packet_form(program, ebpf::prove_packet_accesses(program))) {
+    translator.make_packet_ops(*form);
   }
   return code;
 }

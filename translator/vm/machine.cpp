@@ -54,14 +54,15 @@ Result<std::uint64_t> Machine::run_memory(std::span<std::uint8_t> memory) const 
 }
 
 Result<std::uint32_t> Machine::run_packet(const ebpf::UserContext& context) const {
-  const Region own = {.address = address_of(&context), .size = sizeof(context)};
-  Job job{.r1 = own.address,
-          .main = {.address = context.data, .size = context.data_end - context.data},
-          .second = own};
-  if (!execute(*code_, job)) {
-    return failure(*code_, job.fault);
+  const UserPacket packet{.data = reinterpret_cast<const std::uint8_t*>(context.data),
+                          .captured = static_cast<std::uint32_t>(context.data_end - context.data),
+                          .length = context.length};
+  std::uint32_t verdict = 0;
+  if (auto ran = run_packets(std::span(&packet, 1), std::span(&verdict, 1), context); !ran) {
+    ran.error().detail.clear();
+    return tl::make_unexpected(std::move(ran.error()));
   }
-  return static_cast<std::uint32_t>(job.r0);
+  return verdict;
 }
 
 Status Machine::run_packets(std::span<const UserPacket> packets, std::span<std::uint32_t> verdicts,

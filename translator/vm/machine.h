@@ -1,6 +1,8 @@
 // The extended machine in user space: loads a program once, runs it many times.
 //
-// Every access to memory is checked while it runs, against the regions the program may touch. What
+// Every access to memory is checked while it runs, against the regions the program may touch; but a
+// program of the `user` target whose accesses are all proven (ebpf/prove.h), as those that weir
+// translates are, runs on packets in its packet form (ebpf/packet_form.h) without checks. What
 // RFC 9669 defines behaves as it says there; what a kernel would refuse but the standard defines (a
 // constant divisor of 0, code that is never reached) runs.
 #pragma once
