@@ -554,7 +554,7 @@ class Former {
 
   void summarise() {
     form_.zeroed = static_cast<std::uint16_t>(live_[0] & ~(bit(Reg::kR1) | bit(Reg::kR10)));
-    form_.stack_zeroed = proof_.stack_read_unwritten;
+    form_.stack_zeroed = proof_.stack_read_unwritten && (form_.used & bit(Reg::kR10)) != 0;
     std::int32_t first = std::numeric_limits<std::int32_t>::max();
     std::int32_t behind = 0;
     for (const PacketOp& op : ops()) {

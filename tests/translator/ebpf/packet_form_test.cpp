@@ -211,5 +211,14 @@ TEST(PacketForm, TheStackIsAsItWas) {
             "2: verdict r0\n");
 }
 
+// Nobody gives r10 a value where nothing reads it, so nothing may be written below it.
+TEST(PacketForm, AStackOfWhichNothingIsUsedIsNotZeroed) {
+  const Program program{.instructions = {load(Width::kDw, kR4, kR10, -8), move(kR0, 1), Exit{}}};
+  const auto made = packet_form(program, prove_packet_accesses(program));
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(print(*made, program), "0: verdict 1\n");
+  EXPECT_FALSE(made->stack_zeroed);
+}
+
 }  // namespace
 }  // namespace weir::ebpf
