@@ -8,6 +8,13 @@
 #include "translator/lower/vlan.h"
 
 namespace weir {
+namespace {
+
+ir::SetTests sets_of(const ir::SetTests* tests) {
+  return tests != nullptr ? *tests : ir::SetTests{};
+}
+
+}  // namespace
 
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
                                     const lower::Target& target, const ir::SetTests& set_tests) {
@@ -26,9 +33,7 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
   if (!program.has_loop()) {
     target.skb_layout = options.skb_layout;
   }
-  auto function =
-      build_function(program, options.link_type, target,
-                     options.set_tests != nullptr ? *options.set_tests : ir::SetTests{});
+  auto function = build_function(program, options.link_type, target, sets_of(options.set_tests));
   if (!function) {
     return tl::make_unexpected(function.error());
   }
@@ -47,14 +52,21 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
 
 Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& program,
                                                  const ClassicOptions& options) {
-  auto function = ir::build(program, options.link_type);
+  if (options.target == lower::TargetId::kXdp) {
+    return fail(ErrorCode::kUsage, "XDP runs no classic programs");
+  }
+  const bool in_kernel = options.target != lower::TargetId::kUser;
+  auto function = build_function(program, options.link_type, lower::target(options.target),
+                                 sets_of(options.set_tests));
   if (!function) {
     return tl::make_unexpected(function.error());
   }
-  auto classic = translate_classic(std::move(*function), program.dialect(), options.passes);
+  auto classic = translate_classic(
+      *std::move(function), in_kernel ? cbpf::Dialect::kLinux : program.dialect(), options.passes);
+  const bool as_given = !in_kernel && sets_of(options.set_tests).empty();
   const bool cannot_be_said = !classic && classic.error().code == ErrorCode::kUnsupported;
-  if (cannot_be_said ||
-      (classic && classic->program().instructions.size() > program.program().instructions.size())) {
+  if (as_given && (cannot_be_said || (classic && classic->program().instructions.size() >
+                                                     program.program().instructions.size()))) {
     return program;
   }
   return classic;

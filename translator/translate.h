@@ -37,18 +37,27 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
 
 struct ClassicOptions {
   int link_type = 1;  // A DLT_* number.
+  // Where the program is attached. `user` is any machine of the program's dialect. `socket` and
+  // `tc` are the Linux kernel, which reads it in the linux dialect and has taken VLAN tags out: the
+  // program puts them back with the extensions vlan_avail, vlan_tci and vlan_tpid.
+  lower::TargetId target = lower::TargetId::kUser;
   opt::PassOptions passes;
+  const ir::SetTests* set_tests = nullptr;  // As TranslateOptions::set_tests.
 };
 
-// The same filter as a shorter classic program of the same dialect: build, optimise, lower to the
-// machine of 1993, validate. It gives the program's own number for every packet. Where nothing
-// shorter comes of it (a program with a loop; what lower/to_classic.h cannot say), it is the
-// program as it was given. Errors are those of building and of the passes.
+// The same filter as a shorter classic program: build for the target, optimise, lower to the
+// machine of 1993, validate. It gives the program's own number for every packet, in the dialect
+// where it runs as in its own.
+//
+// For `user`, where nothing shorter comes of it (a program with a loop; what lower/to_classic.h
+// cannot say), it is the program as it was given, if there are no set tests. Elsewhere kUnsupported
+// when the machine of 1993 cannot say it, in 4096 instructions for the kernel; kUsage for XDP,
+// which runs no classic programs. Errors are otherwise those of building and of the passes.
 Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& program,
                                                  const ClassicOptions& options = {});
 
-// The last steps alone, from a function as it was built for the dialect. kUnsupported when the
-// machine of 1993 cannot say it.
+// The last steps alone, to a program of that dialect. kUnsupported when the machine of 1993 cannot
+// say it.
 Result<cbpf::ValidatedProgram> translate_classic(ir::Function function, cbpf::Dialect dialect,
                                                  const opt::PassOptions& passes = {});
 

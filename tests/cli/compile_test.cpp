@@ -73,6 +73,13 @@ TEST(Compile, EveryTargetTakesTheFilter) {
   }
 }
 
+TEST(Compile, AClassicProgramForASocketAsksForTheTag) {
+  const Answer answer = weir({"compile", "--to", "classic", "--target", "socket", "vlan 100"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_NE(answer.out.find("[vlanp]"), std::string::npos) << answer.out;
+  EXPECT_EQ(weir({"compile", "--to", "classic", "--target", "xdp", "ip"}).status, 2);
+}
+
 TEST(Compile, AWrongExpressionGetsLibpcapsSentenceAndACaret) {
   const Answer answer = weir({"compile", "tcp prot 80"});
   EXPECT_EQ(answer.status, 1);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cbpf/compile.h"
+#include "cbpf/packet.h"
 
 namespace weir {
 namespace {
@@ -87,6 +88,22 @@ TEST(TranslateClassic, GivesBackWhatItCannotMakeShorter) {
        {cbpf::kRet | cbpf::kA, 0, 0, 0}}};
   const auto nla = cbpf::validate(reads_nla, cbpf::Dialect::kLinux).value();
   EXPECT_EQ(translate_classic(nla)->program(), reads_nla);
+}
+
+TEST(TranslateClassic, PutsTagsBackWhereTheKernelTookThemOut) {
+  ClassicOptions options;
+  for (const lower::TargetId id : {lower::TargetId::kSocket, lower::TargetId::kTc}) {
+    options.target = id;
+    const auto program = translate_classic(compiled("tcp port 80"), options);
+    ASSERT_TRUE(program.has_value()) << to_string(program.error());
+    EXPECT_EQ(program->dialect(), cbpf::Dialect::kLinux);
+    EXPECT_EQ(program->extensions(), cbpf::Ancillary::bit(cbpf::Extension::kVlanAvail));
+    // A tagged frame is no match; only that is asked beside the rest.
+    EXPECT_EQ(program->program().instructions.size(),
+              translate_classic(compiled("tcp port 80"))->program().instructions.size() + 2);
+  }
+  options.target = lower::TargetId::kXdp;
+  EXPECT_EQ(translate_classic(compiled("ip"), options).error().code, ErrorCode::kUsage);
 }
 
 TEST(TranslateClassic, GivesTheErrorOfTheStepThatFailed) {

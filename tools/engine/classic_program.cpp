@@ -1,5 +1,4 @@
 #include "tools/engine/programs.h"
-#include "translator/ir/build.h"
 
 namespace weir::engine {
 
@@ -7,11 +6,8 @@ Result<cbpf::ValidatedProgram> classic_program(const Filter& filter) {
   if (filter.set_tests.empty()) {
     return filter.program;
   }
-  auto function = ir::build(filter.program, filter.link_type, filter.set_tests);
-  if (!function) {
-    return tl::make_unexpected(function.error());
-  }
-  return translate_classic(*std::move(function), filter.program.dialect());
+  return translate_classic(filter.program,
+                           {.link_type = filter.link_type, .set_tests = &filter.set_tests});
 }
 
 }  // namespace weir::engine

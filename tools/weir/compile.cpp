@@ -69,8 +69,18 @@ Status print_json(const FilterInput& input, lower::TargetId target) {
   return {};
 }
 
-Status print_classic(const FilterInput& input, const std::string& form) {
-  const auto whole = engine::classic_program(input.filter());
+// The filter's own program, or for a hook of the kernel the one that is to be attached there.
+Result<cbpf::ValidatedProgram> classic_program(const FilterInput& input, lower::TargetId target) {
+  if (target == lower::TargetId::kUser) {
+    return engine::classic_program(input.filter());
+  }
+  return translate_classic(
+      *input.program,
+      {.link_type = input.link_type, .target = target, .set_tests = &input.set_tests});
+}
+
+Status print_classic(const FilterInput& input, lower::TargetId target, const std::string& form) {
+  const auto whole = classic_program(input, target);
   if (!whole) {
     return tl::make_unexpected(whole.error());
   }
@@ -152,7 +162,8 @@ Status run(const Options& options) {
     return print_ir(*input);
   }
   if (form != "json") {
-    return to == "classic" ? print_classic(*input, form) : print_extended(*input, *target, form);
+    return to == "classic" ? print_classic(*input, *target, form)
+                           : print_extended(*input, *target, form);
   }
   return print_json(*input, *target);
 }
@@ -170,13 +181,18 @@ Command compile_command() {
       "  weir compile --optimizer weir tcp port 80     the shortest that weir finds\n"
       "  weir compile -ddd tcp port 80                 decimal numbers, for iptables and others\n"
       "  weir compile --target xdp tcp port 80         the eBPF program for XDP\n"
+      "  weir compile --to classic --target socket tcp port 80\n"
+      "                                                classic for SO_ATTACH_FILTER: VLAN tags "
+      "that\n"
+      "                                                the kernel took out count, as on a "
+      "savefile\n"
       "  weir compile --emit asm tcp port 80           assembly, to edit and give back with --asm\n"
       "  weir compile -j tcp port 80                   both programs as JSON",
       filter_input_options({
           {"d", 0, OptionKind::kFlag, "", "print a listing; -dd a C array, -ddd decimal numbers"},
           {"to", 0, OptionKind::kValue, "MACHINE", "classic (default) or extended"},
           {"target", 0, OptionKind::kValue, "HOOK",
-           "where the extended program runs: user (default), socket, tc or xdp"},
+           "where the program runs: user (default), socket, tc or xdp"},
           {"emit", 0, OptionKind::kValue, "FORM",
            "classic: listing, c, decimal, xt_bpf, asm; extended: listing, hex;\neither: ir, json"},
           {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},

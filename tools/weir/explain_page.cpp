@@ -46,16 +46,11 @@ Result<std::string> pass_pages(ir::Function& function, const ExplainOptions& opt
 
 Result<cbpf::ValidatedProgram> classic_again(const FilterInput& input,
                                              const ExplainOptions& options) {
-  opt::PassOptions passes;
-  passes.passes = options.passes;
-  if (input.set_tests.empty()) {
-    return translate_classic(*input.program, {.link_type = input.link_type, .passes = passes});
-  }
-  auto function = ir::build(*input.program, input.link_type, input.set_tests);
-  if (!function) {
-    return tl::make_unexpected(function.error());
-  }
-  return translate_classic(*std::move(function), input.program->dialect(), passes);
+  ClassicOptions back;
+  back.link_type = input.link_type;
+  back.passes.passes = options.passes;
+  back.set_tests = &input.set_tests;
+  return translate_classic(*input.program, back);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@
 namespace weir::lower {
 
 struct ClassicOptions {
-  // Whose machine runs the program. The function must have been built for the same dialect.
+  // Whose machine runs the program; a function that was built for the other one is lowered where
+  // both mean the same.
   cbpf::Dialect dialect = cbpf::Dialect::kLibpcap;
 };
 

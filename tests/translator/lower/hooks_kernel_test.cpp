@@ -2,6 +2,7 @@
 // Linux takes away before sockets and tc ingress see them.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "tests/kernel/network.h"
 #include "tests/translator/lower/counters.h"
 #include "tests/translator/lower/lowered.h"
+#include "translator/lower/to_classic.h"
+#include "translator/opt/pass.h"
 #include "xdp/socket_filter.h"
 #include "xdp/tc.h"
 #include "xdp/xdp_attach.h"
@@ -76,6 +79,20 @@ std::size_t received(const testing::PacketSocket& to) {
   }
 }
 
+// A socket on the interface with the filter that `attach` puts on it.
+testing::PacketSocket filtered_socket(const std::string& interface,
+                                      const std::function<Result<xdp::Link>(int)>& attach) {
+  auto socket = xdp::open_packet_socket();
+  EXPECT_TRUE(socket) << to_string(socket.error());
+  auto link = attach(socket->get());
+  EXPECT_TRUE(link) << to_string(link.error());
+  if (link) {
+    link->release();  // It goes with the socket.
+  }
+  EXPECT_TRUE(xdp::bind_packet_socket(socket->get(), interface));
+  return testing::PacketSocket(std::move(*socket));
+}
+
 class TaggedFrames : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(TaggedFrames, GetOneVerdictAtEveryHook) {
@@ -105,23 +122,28 @@ TEST_P(TaggedFrames, GetOneVerdictAtEveryHook) {
   const auto at_socket = loaded(program, TargetId::kSocket);
   ASSERT_TRUE(at_socket) << to_string(at_socket.error()) << at_socket.error().detail;
 
+  auto function = ir::build(program, kEthernet);
+  ASSERT_TRUE(function) << to_string(function.error());
+  *function = restore_vlan_tag(*function);
+  ASSERT_TRUE(opt::run_passes(*function, {}));
+  const auto classic = to_classic(*function, {.dialect = cbpf::Dialect::kLinux});
+  ASSERT_TRUE(classic) << to_string(classic.error());
+
   const auto xdp_link = xdp::attach_xdp(veth.b(), *at_xdp);
   ASSERT_TRUE(xdp_link) << to_string(xdp_link.error());
   const auto tc_link = xdp::attach_tc(veth.b(), xdp::TcDirection::kIngress, *at_tc);
   ASSERT_TRUE(tc_link) << to_string(tc_link.error());
-  auto socket = xdp::open_packet_socket();
-  ASSERT_TRUE(socket) << to_string(socket.error());
-  auto socket_link = xdp::attach_socket_filter(socket->get(), *at_socket);
-  ASSERT_TRUE(socket_link) << to_string(socket_link.error());
-  socket_link->release();  // It goes with the socket.
-  ASSERT_TRUE(xdp::bind_packet_socket(socket->get(), veth.b()));
-  const testing::PacketSocket to(std::move(*socket));
+  const auto to = filtered_socket(
+      veth.b(), [&](int socket) { return xdp::attach_socket_filter(socket, *at_socket); });
+  const auto to_the_classic =
+      filtered_socket(veth.b(), [&](int socket) { return xdp::attach_classic(socket, *classic); });
 
   const testing::PacketSocket from(veth.a());
   for (const Frame& frame : frames) {
     from.send(frame);
   }
   EXPECT_EQ(received(to), wanted);
+  EXPECT_EQ(received(to_the_classic), wanted);
   EXPECT_EQ(read_counter(*at_xdp, 1).packets, wanted);
   EXPECT_EQ(read_counter(*at_tc, 1).packets, wanted);
   EXPECT_EQ(read_counter(*at_tc, 1).bytes, read_counter(*at_xdp, 1).bytes);

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "cbpf/compile.h"
+#include "cbpf/interpret.h"
 #include "cbpf/validate.h"
 #include "tests/cbpf/expressions.h"
 #include "tests/random/random_packet.h"
@@ -14,6 +16,8 @@
 #include "translator/ir/build.h"
 #include "translator/ir/evaluate.h"
 #include "translator/ir/text.h"
+#include "translator/lower/to_classic.h"
+#include "translator/opt/pass.h"
 
 namespace weir::lower {
 namespace {
@@ -60,23 +64,44 @@ random::RandomPacket random_frame(random::Choices& choices) {
   return frame;
 }
 
-void expect_same(const ir::Function& function, random::Choices& choices, int frames,
-                 const std::string& what) {
+// The classic program of the function as a Linux socket runs it; nothing where it cannot be said.
+std::optional<cbpf::ValidatedProgram> classic_for_linux(ir::Function function) {
+  EXPECT_TRUE(opt::run_passes(function, {}));
+  const auto program = to_classic(function, {.dialect = cbpf::Dialect::kLinux});
+  if (!program) {
+    EXPECT_EQ(program.error().code, ErrorCode::kUnsupported) << to_string(program.error());
+    return std::nullopt;
+  }
+  return cbpf::validate(*program, cbpf::Dialect::kLinux).value();
+}
+
+// Gives how many of the programs, none or one, the classic machine could not say.
+int expect_same(const ir::Function& function, random::Choices& choices, int frames,
+                const std::string& what) {
   const ir::Function restored = restore_vlan_tag(function);
+  const auto classic = classic_for_linux(restored);
   for (int i = 0; i < frames; ++i) {
     const random::RandomPacket frame = random_frame(choices);
     const Received received(frame);
-    ASSERT_EQ(ir::evaluate(restored, received.view()), ir::evaluate(function, frame.view()))
-        << what << "\non " << to_hex(frame.bytes) << "\n"
+    const std::uint32_t wanted = ir::evaluate(function, frame.view());
+    const bool same = ir::evaluate(restored, received.view()) == wanted;
+    const bool same_in_classic = !classic || cbpf::interpret(*classic, received.view()) == wanted;
+    EXPECT_TRUE(same && same_in_classic)
+        << what << (same ? ", classic" : "") << "\non " << to_hex(frame.bytes) << "\n"
         << ir::print(function) << "\nrestored\n"
         << ir::print(restored);
+    if (!same || !same_in_classic) {
+      break;
+    }
   }
+  return classic ? 0 : 1;
 }
 
 TEST(Vlan, ExpressionsMeanTheFrameOnTheWire) {
   const std::uint64_t seed = random::seed_or(1);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
+  int refused = 0;
   for (const std::string& expression : cbpf::short_expressions()) {
     const auto program = cbpf::compile(expression);
     ASSERT_TRUE(program) << expression;
@@ -84,17 +109,19 @@ TEST(Vlan, ExpressionsMeanTheFrameOnTheWire) {
     ASSERT_TRUE(validated) << expression;
     const auto function = ir::build(*validated, kEthernet);
     ASSERT_TRUE(function) << expression;
-    expect_same(*function, choices, 100, expression);
-    if (HasFatalFailure()) {
+    refused += expect_same(*function, choices, 100, expression);
+    if (HasFailure()) {
       return;
     }
   }
+  EXPECT_LE(refused, 2);
 }
 
 TEST(Vlan, RandomProgramsMeanTheFrameOnTheWire) {
   const std::uint64_t seed = random::seed_or(2);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
+  int refused = 0;
   for (int i = 0; i < 1000; ++i) {
     const auto dialect = choices.chance(50) ? cbpf::Dialect::kLinux : cbpf::Dialect::kLibpcap;
     const cbpf::Program program = random::random_program(choices, dialect, {.loops = false});
@@ -102,11 +129,12 @@ TEST(Vlan, RandomProgramsMeanTheFrameOnTheWire) {
     ASSERT_TRUE(validated);
     const auto function = ir::build(*validated, kEthernet);
     ASSERT_TRUE(function);
-    expect_same(*function, choices, 20, random::to_text(program));
-    if (HasFatalFailure()) {
+    refused += expect_same(*function, choices, 20, random::to_text(program));
+    if (HasFailure()) {
       return;
     }
   }
+  EXPECT_LE(refused, 500);
 }
 
 TEST(Vlan, NothingIsLeftOfAFilterThatATaggedFrameCannotMatch) {
