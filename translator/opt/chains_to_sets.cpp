@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "translator/ir/builder.h"
+#include "translator/ir/graph.h"
 #include "translator/ir/operands.h"
 #include "translator/ir/rewrite.h"
 #include "translator/opt/expressions.h"
@@ -163,6 +164,7 @@ class ChainPass {
       }
     }
     ir::remove_unreachable_blocks(function_);
+    share_sets();
     ir::compact(function_);
   }
 
@@ -554,6 +556,63 @@ class ChainPass {
     const ValueId test =
         builder.append(at, {.op = Op::kIn, .k = found->second, .a = group.value, .origin = origin});
     builder.end_branch(at, Compare::kNe, test, builder.constant(0), yes, no);
+  }
+
+  // ---- Sharing sets ----
+
+  // Lets tests ask for a larger set that is asked for elsewhere anyway, where the numbers in it
+  // that the smaller one lacks cannot come: `host` asks for the first address before it may ask for
+  // the others, on one side but not on the other.
+  void share_sets() {
+    const ir::Predecessors predecessors(function_);
+    const std::vector<std::uint32_t> uses = ir::count_uses(function_);
+    std::map<Content, std::uint32_t, Before> there;
+    for (const ir::Block& block : function_.blocks) {
+      for (const ValueId id : block.body) {
+        if (value(id).op == Op::kIn && uses[id] != 0) {
+          const ir::Set& set = function_.sets[value(id).k];
+          there.try_emplace({set.words, set.ranges}, value(id).k);
+        }
+      }
+    }
+    for (BlockId at = 0; there.size() > 1 && at < function_.blocks.size(); ++at) {
+      const ir::Terminator& end = function_.blocks[at].terminator;
+      if (end.end != End::kBranch || value(end.a).op != Op::kIn || uses[end.a] != 1) {
+        continue;
+      }
+      Value& test = function_.values[end.a];
+      const ir::Set& set = function_.sets[test.k];
+      const ir::Set gone{.words = set.words,
+                         .ranges = excluded(predecessors, at, expressions_.of(test.a))};
+      if (gone.ranges.empty()) {
+        continue;
+      }
+      if (const auto found = there.find({set.words, ir::unite(set, gone).ranges});
+          found != there.end()) {
+        test.k = found->second;
+      }
+    }
+  }
+
+  // What the value of the class is not where the block's branch is reached, as far as a few tests
+  // before it tell.
+  std::vector<Range> excluded(const ir::Predecessors& predecessors, BlockId at, ClassId key) const {
+    constexpr int kMostBlocks = 8;
+    std::vector<Range> ranges;
+    std::uint8_t words = 1;
+    for (int steps = 0; steps < kMostBlocks && predecessors.of(at).size() == 1; ++steps) {
+      const ir::Way way = predecessors.of(at)[0];
+      const ir::Terminator& end = function_.blocks[way.from].terminator;
+      const auto decision = decision_of(end);
+      if (decision && decision->groups[0].key == key && same(end.edges[way.edge], decision->no)) {
+        words = decision->groups[0].words;
+        for (const Entry& entry : decision->groups[0].entries) {
+          ranges.push_back(entry.range);
+        }
+      }
+      at = way.from;
+    }
+    return ir::make_set(words, std::move(ranges)).ranges;
   }
 
   using Content = std::pair<std::uint8_t, std::vector<Range>>;
