@@ -82,6 +82,28 @@ INSTANTIATE_TEST_SUITE_P(Hooks, Attach, ::testing::Values("xdp", "tc", "tc-egres
                            return name;
                          });
 
+// The list lies in a map of the program's own, beside the counters and the rule's text.
+TEST(AttachLists, DropWhatTheListNames) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const TemporaryFolder folder;
+  std::string macs = "02:00:00:00:00:00\n";
+  for (int i = 1; i < 1000; ++i) {
+    macs += fmt::format("06:00:00:00:{:x}:{:x}\n", i / 256, i % 256);
+  }
+  const std::string expression = "ether src host in @" + folder.file("macs", macs);
+  for (const char* hook : {"xdp", "tc"}) {
+    const Answer attached = weir({"attach", "-i", pair.b(), "--hook", hook, "--drop", expression});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_EQ(only_program(weir({"show", "-j"}))["expression"], expression);
+    send(pair.a(), 0x88b5, 5);
+    const json stats = only_program(weir({"stats", "-j", pair.b()}));
+    EXPECT_EQ(stats["match"]["packets"], 5) << hook;
+    EXPECT_EQ(weir({"detach", "-i", pair.b()}).status, 0);
+  }
+}
+
 TEST(AttachErrors, SayWhatIsWrongAndLeaveNothing) {
   WEIR_NEEDS_KERNEL();
   const NetworkNamespace network;
