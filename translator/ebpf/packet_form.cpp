@@ -81,6 +81,7 @@ class Former {
     append_verdicts();
     find_targets();
     drop_unread();
+    turn_tests();
     move_together();
     summarise();
     return std::move(form_);
@@ -186,11 +187,19 @@ class Former {
     if (!pointer.is_packet() || !in_reach(pointer.value)) {
       return false;
     }
-    return add({.kind = PacketOpKind::kPoint,
-                .from_start = true,
-                .base = onto_pointer ? src : alu.dst,
-                .offset = static_cast<std::int32_t>(pointer.value),
-                .dst = alu.dst});
+    const PacketOp sum{.kind = PacketOpKind::kPoint,
+                       .from_start = true,
+                       .base = onto_pointer ? src : alu.dst,
+                       .offset = static_cast<std::int32_t>(pointer.value),
+                       .dst = alu.dst,
+                       .index = index_};
+    // A copy of the pointer that was made for this alone.
+    if (onto_pointer && src != alu.dst && !targeted_[index_] && !ops().empty() &&
+        ops().back().kind == PacketOpKind::kPoint && ops().back().dst == alu.dst) {
+      ops().back() = sum;
+      return true;
+    }
+    return add(sum);
   }
 
   // Bytes that were just loaded, turned around.
@@ -511,6 +520,77 @@ class Former {
         return false;
     }
     return false;
+  }
+
+  // ---- Ends ----
+
+  // "if this goto over; verdict; over:" is "if not this goto the verdict", so that ends stand at
+  // the end and what goes on is in one piece. Behind drop_unread(), which makes tests.
+  void turn_tests() {
+    for (std::size_t i = 0; i + 2 < ops().size(); ++i) {
+      const std::size_t next = kept_from(i + 1);
+      if (dropped_[i] || ops()[i].kind != PacketOpKind::kTest || next >= first_verdict_ ||
+          ops()[next].kind != PacketOpKind::kVerdict || ops()[next].is_target ||
+          kept_from(ops()[i].target) != kept_from(next + 1)) {
+        continue;
+      }
+      const std::optional<std::size_t> verdict = appended_verdict(ops()[next].value);
+      if (!verdict) {
+        continue;
+      }
+      PacketOp& test = ops()[i];
+      if (test.op == JumpOp::kSet) {
+        test.mask &= test.value;
+        test.value = 0;
+      }
+      test.op = opposite(test.op);
+      test.target = static_cast<std::uint32_t>(*verdict);
+      dropped_[next] = true;
+    }
+  }
+
+  std::size_t kept_from(std::size_t at) const {
+    while (at < dropped_.size() && dropped_[at]) {
+      ++at;
+    }
+    return at;
+  }
+
+  // A verdict behind all others that some jump leads to.
+  std::optional<std::size_t> appended_verdict(std::uint32_t value) {
+    for (std::size_t i = first_verdict_; i < ops().size(); ++i) {
+      if (!dropped_[i] && ops()[i].value == value) {
+        return i;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Of tests; of bits it is that none of them is set, which is == 0.
+  static JumpOp opposite(JumpOp op) {
+    switch (op) {
+      case JumpOp::kEq:
+        return JumpOp::kNe;
+      case JumpOp::kNe:
+        return JumpOp::kEq;
+      case JumpOp::kSet:
+        return JumpOp::kEq;
+      case JumpOp::kGt:
+        return JumpOp::kLe;
+      case JumpOp::kLe:
+        return JumpOp::kGt;
+      case JumpOp::kGe:
+        return JumpOp::kLt;
+      case JumpOp::kLt:
+        return JumpOp::kGe;
+      case JumpOp::kJa:
+      case JumpOp::kSGt:
+      case JumpOp::kSGe:
+      case JumpOp::kSLt:
+      case JumpOp::kSLe:
+        return op;
+    }
+    return op;
   }
 
   // ---- What is left ----

@@ -42,6 +42,8 @@ constexpr std::int32_t kCacheLine = 64;
 constexpr std::size_t kLoopAlignment = 32;
 // Ends that get a copy of the loop's own; more of them jump to one.
 constexpr int kCopiedEnds = 8;
+// More questions than these are not asked all at once.
+constexpr std::size_t kMostQuestions = 6;
 
 constexpr std::array kKeptByCallee = {Gp::kRbx, Gp::kRbp, Gp::kR12, Gp::kR13, Gp::kR14, Gp::kR15};
 
@@ -73,9 +75,12 @@ class PacketCompiler {
         a_.bind(label(static_cast<std::uint32_t>(index_)));
       }
       taken_along_ = 0;
-      emit(ops_[index_]);
+      if (!emit_choice() && !emit_any_of()) {
+        emit(ops_[index_]);
+      }
       index_ += taken_along_;
     }
+    emit_cold();
     end();
     return {.bytes = a_.finish(),
             .batch = true,
@@ -308,18 +313,167 @@ class PacketCompiler {
     return std::get<T>(input_.program.instructions[op.index]);
   }
 
-  // Where both ways end, the choice between their verdicts needs no jump.
-  void jump_if(Condition condition, const PacketOp& op) {
-    const PacketOp& taken = ops_[op.target];
-    const PacketOp& otherwise = ops_[index_ + 1];
-    if (taken.kind != PacketOpKind::kVerdict || otherwise.kind != PacketOpKind::kVerdict) {
-      return a_.jcc(condition, label(op.target));
+  void jump_if(Condition condition, const PacketOp& op) { a_.jcc(condition, label(op.target)); }
+
+  // ---- Several tests at once ----
+  //
+  // On traffic the branch predictor has not seen, a jump taken the wrong way costs as much as
+  // fifteen operations. Tests that stand together are cheap to make all, and safe: what they read
+  // was checked before the first.
+
+  static bool is_question(const PacketOp& op) {
+    return op.kind == PacketOpKind::kTest || op.kind == PacketOpKind::kCompare;
+  }
+
+  // Questions that all lead to verdicts, and a verdict where none of them holds: the verdict is
+  // chosen without a jump. Among them there may be asked whether the packet is long enough for the
+  // later ones; it nearly always is, so that is asked first, and where it is not, all is done again
+  // in order.
+  bool emit_choice() {
+    if (in_order_ || !is_question(ops_[index_])) {
+      return false;
     }
-    a_.mov_imm32(Gp::kR10, otherwise.value);
-    a_.mov_imm32(Gp::kR11, taken.value);
-    a_.cmov(condition, Size::k32, Gp::kR10, Gp::kR11);
+    std::size_t end = index_;
+    std::size_t questions = 0;
+    for (; end < ops_.size(); ++end) {
+      const PacketOp& op = ops_[end];
+      const bool asks = is_question(op) || op.kind == PacketOpKind::kFewer;
+      if (!asks || ops_[op.target].kind != PacketOpKind::kVerdict) {
+        break;
+      }
+      questions += is_question(op) ? 1 : 0;
+    }
+    if (end == ops_.size() || ops_[end].kind != PacketOpKind::kVerdict || questions == 0 ||
+        questions > kMostQuestions) {
+      return false;
+    }
+    ask_for_length(end);
+    a_.mov_imm32(Gp::kR10, ops_[end].value);
+    for (std::size_t i = end; i-- > index_;) {
+      if (is_question(ops_[i])) {
+        choose(ask(ops_[i]), ops_[i].target);
+      }
+    }
     end_with(Gp::kR10);
-    taken_along_ = otherwise.is_target ? 0 : 1;
+    // Those that others jump to are done once more for them.
+    while (index_ + taken_along_ < end && !ops_[index_ + taken_along_ + 1].is_target) {
+      ++taken_along_;
+    }
+    return true;
+  }
+
+  void ask_for_length(std::size_t end) {
+    std::uint32_t wanted = 0;
+    for (std::size_t i = index_; i < end; ++i) {
+      if (ops_[i].kind == PacketOpKind::kFewer) {
+        wanted = std::max(wanted, ops_[i].value);
+      }
+    }
+    if (wanted != 0) {
+      cold_.push_back({.label = a_.new_label(), .from = index_, .to = end});
+      a_.cmp_mem_imm(4, packet_field(kCaptured), wanted);
+      a_.jcc(Condition::kBelow, cold_.back().label);
+    }
+  }
+
+  // r10 = the verdict at `target`, if the condition holds.
+  void choose(Condition condition, std::uint32_t target) {
+    a_.mov_imm32(Gp::kR11, ops_[target].value);
+    a_.cmov(condition, Size::k32, Gp::kR10, Gp::kR11);
+  }
+
+  Condition ask(const PacketOp& op) {
+    return op.kind == PacketOpKind::kTest ? emit_test(op)
+                                          : emit_compare(a_, instruction<ebpf::Jump>(op));
+  }
+
+  // Questions with one target, between which nothing happens that the target sees: one jump.
+  bool emit_any_of() {
+    if (in_order_ || !has_number(ops_[index_])) {
+      return false;
+    }
+    const std::uint32_t target = ops_[index_].target;
+    std::size_t last = index_;
+    std::size_t questions = 1;
+    for (std::size_t i = index_ + 1; questions < kMostQuestions && !ops_[i].is_target; ++i) {
+      if (has_number(ops_[i]) && ops_[i].target == target) {
+        last = i;
+        ++questions;
+      } else if (!can_go_first(ops_[i]) || ops_[target].kind != PacketOpKind::kVerdict) {
+        break;
+      }
+    }
+    if (questions == 1) {
+      return false;
+    }
+    bool first = true;
+    for (std::size_t i = index_; i <= last; ++i) {
+      if (!has_number(ops_[i])) {
+        emit(ops_[i]);
+        continue;
+      }
+      number_of(ops_[i], first ? Gp::kR10 : Gp::kR11);
+      if (!first) {
+        a_.arith(Arith::kOr, Size::k32, Gp::kR10, Gp::kR11);
+      }
+      first = false;
+    }
+    a_.jcc(Condition::kNotEqual, label(target));
+    taken_along_ = last - index_;
+    return true;
+  }
+
+  // Whether an operation may be done before a question is answered, and leaves r10 alone.
+  static bool can_go_first(const PacketOp& op) {
+    return op.kind == PacketOpKind::kPoint || op.kind == PacketOpKind::kHeader ||
+           (op.kind == PacketOpKind::kLoad && op.from_start);
+  }
+
+  // Whether a question is whether a number of 32 bits is not 0.
+  bool has_number(const PacketOp& op) const {
+    if (op.kind == PacketOpKind::kTest) {
+      return op.op == ebpf::JumpOp::kNe || op.op == ebpf::JumpOp::kSet;
+    }
+    if (op.kind != PacketOpKind::kCompare) {
+      return false;
+    }
+    const auto& jump = instruction<ebpf::Jump>(op);
+    return !jump.is64 && jump.op == ebpf::JumpOp::kNe &&
+           std::holds_alternative<std::int32_t>(jump.src);
+  }
+
+  // That number, into `dst`; r11 is free, or is dst.
+  void number_of(const PacketOp& op, Gp dst) {
+    std::uint32_t number = op.value;
+    if (op.kind == PacketOpKind::kTest) {
+      a_.load(extend_of(op.width, false), dst, address(op));
+      const bool set = op.op == ebpf::JumpOp::kSet;
+      const std::uint32_t mask = set ? op.mask & op.value : op.mask;
+      number = set ? 0 : op.value;
+      if (mask != 0xffffffff) {
+        a_.arith(Arith::kAnd, Size::k32, dst, static_cast<std::int32_t>(mask));
+      }
+    } else {
+      const auto& jump = instruction<ebpf::Jump>(op);
+      a_.mov(Size::k32, dst, gp(jump.dst));
+      number = static_cast<std::uint32_t>(std::get<std::int32_t>(jump.src));
+    }
+    if (number != 0) {
+      a_.arith(Arith::kXor, Size::k32, dst, static_cast<std::int32_t>(number));
+    }
+  }
+
+  // What is seldom done, in its order.
+  void emit_cold() {
+    in_order_ = true;
+    for (const Cold& cold : cold_) {
+      a_.bind(cold.label);
+      for (index_ = cold.from; index_ <= cold.to; ++index_) {
+        taken_along_ = 0;
+        emit(ops_[index_]);
+        index_ += taken_along_;
+      }
+    }
   }
 
   Mem address(const PacketOp& op) const {
@@ -450,6 +604,13 @@ class PacketCompiler {
   const CompileInput& input_;
   const ebpf::PacketForm& form_;
   const std::vector<PacketOp>& ops_;
+  // Operations whose code in order begins at the label.
+  struct Cold {
+    Label label;
+    std::size_t from = 0;
+    std::size_t to = 0;  // The verdict at their end.
+  };
+
   std::int32_t stack_bytes_ = 0;
   x86::Assembler a_;
   Place packets_;
@@ -465,6 +626,8 @@ class PacketCompiler {
   Label done_;
   std::size_t index_ = 0;        // The operation in hand,
   std::size_t taken_along_ = 0;  // and how many behind it were done with it.
+  std::vector<Cold> cold_;
+  bool in_order_ = false;  // Whether questions are asked one by one.
   int ends_ = 0;
   bool shared_end_ = false;
 };
