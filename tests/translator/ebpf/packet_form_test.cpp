@@ -213,18 +213,20 @@ TEST(PacketForm, TheStackIsAsItWas) {
 
 TEST(PacketForm, ATestOverAVerdictIsTurned) {
   const auto over = [](JumpOp op, std::int32_t value) {
-    return form(checked(14, {load(Width::kB, kR4, kR2, -2), jump(op, kR4, value, 2, false),
-                             move(kR0, 0), Exit{}, move(kR0, 9), Exit{}, move(kR0, 0), Exit{}}));
+    return form(
+        checked(14, {load(Width::kB, kR4, kR2, -2), jump(op, kR4, value, 2, false), move(kR0, 0),
+                     Exit{}, load(Width::kB, kR0, kR2, -1), Exit{}, move(kR0, 0), Exit{}}));
   };
   EXPECT_EQ(over(JumpOp::kEq, 6),
-            "0: if captured < 14 goto 3\n"
-            "1: if u8[start + 12] != 0x6 goto 3\n"
-            "2: verdict 9\n"
-            "3: verdict 0\n");
-  EXPECT_NE(over(JumpOp::kSet, 2).find("if (u8[start + 12] & 0x2) == 0x0 goto 3"),
+            "0: if captured < 14 goto 4\n"
+            "1: if u8[start + 12] != 0x6 goto 4\n"
+            "2: r0 = u8[start + 13]\n"
+            "3: verdict r0\n"
+            "4: verdict 0\n");
+  EXPECT_NE(over(JumpOp::kSet, 2).find("if (u8[start + 12] & 0x2) == 0x0 goto 4"),
             std::string::npos);
-  EXPECT_NE(over(JumpOp::kGt, 2).find("if u8[start + 12] <= 0x2 goto 3"), std::string::npos);
-  EXPECT_NE(over(JumpOp::kLt, 2).find("if u8[start + 12] >= 0x2 goto 3"), std::string::npos);
+  EXPECT_NE(over(JumpOp::kGt, 2).find("if u8[start + 12] <= 0x2 goto 4"), std::string::npos);
+  EXPECT_NE(over(JumpOp::kLt, 2).find("if u8[start + 12] >= 0x2 goto 4"), std::string::npos);
 }
 
 // Nobody gives r10 a value where nothing reads it, so nothing may be written below it.
