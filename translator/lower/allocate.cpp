@@ -47,6 +47,9 @@ class Webs {
         }
       }
     }
+    for (const machine::BlockId id : function.order) {
+      prefer_where_read(function.blocks[id]);
+    }
   }
 
   Location preferred(Vreg vreg) { return preferred_[root(vreg)]; }
@@ -55,10 +58,11 @@ class Webs {
  private:
   void prefer_where_read(const Block& block) {
     for (const Instruction& instruction : block.body) {
-      if (instruction.op == Op::kCall && instruction.a != kNone) {
+      const bool calls = instruction.op == Op::kCall || instruction.op == Op::kCallKernel;
+      if (calls && instruction.a != kNone) {
         prefer(instruction.a, Location::in(Reg::kR1));
       }
-      if (instruction.op == Op::kCall && instruction.b.is_reg()) {
+      if (calls && instruction.b.is_reg()) {
         prefer(instruction.b.reg, Location::in(Reg::kR2));
       }
     }

@@ -46,11 +46,15 @@ class Emitter {
     }
   }
 
-  ebpf::Program run() && {
+  Emitted run() && {
+    std::optional<std::size_t> hot;
     for (std::size_t i = 0; i < order_.size(); ++i) {
       const BlockId id = order_[i];
       next_ = i + 1 < order_.size() ? order_[i + 1] : kNone;
       assembler_.bind(labels_[id]);
+      if (function_.blocks[id].cold && !hot) {
+        hot = assembler_.size();
+      }
       if (early_ && id == early_->top) {
         set(Reg::kR0, early_->value);
       }
@@ -61,9 +65,10 @@ class Emitter {
       assembler_.set_origin(function_.blocks[id].terminator.origin);
       end(function_.blocks[id].terminator);
     }
-    ebpf::Program program = std::move(assembler_).finish();
-    program.maps = function_.maps;
-    return program;
+    const std::size_t size = assembler_.size();
+    Emitted emitted{.program = std::move(assembler_).finish(), .hot = hot.value_or(size)};
+    emitted.program.maps = function_.maps;
+    return emitted;
   }
 
  private:
@@ -217,7 +222,9 @@ class Emitter {
         move(reg(instruction.dst), Reg::kR0);
         return;
       case Op::kCallKernel:
-        call_kernel(instruction);
+        pass_arguments(instruction);
+        assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kKfunc, .imm = instruction.imm});
+        move(reg(instruction.dst), Reg::kR0);
         return;
       case Op::kPullData:
         pull_data(instruction);
@@ -278,15 +285,6 @@ class Emitter {
     for (const Copy& each : sequentialise(std::move(copies), {})) {
       copy(each);
     }
-  }
-
-  void call_kernel(const Instruction& instruction) {
-    pass_arguments(instruction);
-    if (!instruction.b.is_reg()) {
-      set(Reg::kR2, instruction.b.imm);
-    }
-    assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kKfunc, .imm = instruction.imm});
-    move(reg(instruction.dst), Reg::kR0);
   }
 
   void pull_data(const Instruction& instruction) {
@@ -379,8 +377,7 @@ class Emitter {
 
 }  // namespace
 
-ebpf::Program emit(const machine::Function& function, const Allocation& allocation,
-                   std::size_t rank) {
+Emitted emit(const machine::Function& function, const Allocation& allocation, std::size_t rank) {
   return Emitter(function, allocation, rank).run();
 }
 

@@ -43,7 +43,7 @@ enum class Op : std::uint8_t {
   kLoadData,     // dst = the address of byte b (a constant) of read-only map number imm.
   kLoadWide,     // dst = imm in the lower half, b (a constant) in the upper one.
   kCall,         // dst = helper imm(r1 = a, r2 = b); operands that are not there are not passed.
-  kCallKernel,   // dst = kernel function of BTF id imm(r1 = a, r2 = b); a is always there.
+  kCallKernel,   // dst = kernel function of BTF id imm(r1 = a, r2 = b), the same way.
   kPullData,     // helper imm(r1 = a, r2 = b); a survives the call, no other register does.
   kExitIf,       // if (a `compare` b) goto target, a block without parameters.
   kSpill,        // Stack slot of dst = a. Only allocation makes these two.

@@ -5,9 +5,9 @@
 // that began differently have come to use the same registers for the same things.
 //
 // Among the nodes that are left, one is laid out when all that lead to it have been, so that every
-// jump but that goes forward; of those that can be next, what falls through comes first, else what
-// stood first in the program. Which way of a condition falls through is tried where it could make
-// the program shorter.
+// jump but that goes forward, unless it leaves what is seldom run, which stands at the end; of
+// those that can be next, what falls through comes first, else what stood first in the program.
+// Which way of a condition falls through is tried where it could make the program shorter.
 #include "translator/lower/merge_tails.h"
 
 #include <array>
@@ -40,16 +40,19 @@ constexpr std::size_t kMaxSearched = 128;
 struct Node {
   Instruction instruction;
   std::uint32_t origin = ebpf::kNoOrigin;
-  NodeId next = kNone;          // Without a jump.
-  NodeId jump = kNone;          // When the condition holds.
-  bool turned = false;          // The old program went on to `jump` without a jump.
-  std::size_t place = 0;        // The last instruction of the old program that does this.
+  NodeId next = kNone;  // Without a jump.
+  NodeId jump = kNone;  // When the condition holds.
+  bool turned = false;  // The old program went on to `jump` without a jump.
+  // The last instruction of the old program that does this; if some of them are not seldom run, the
+  // last of those.
+  std::size_t place = 0;
+  bool hot = true;              // Whether there are such.
   std::size_t back = SIZE_MAX;  // The instruction of the old program that a backward jump goes to.
 };
 
 class TailMerger {
  public:
-  explicit TailMerger(const ebpf::Program& program) : program_(program) {}
+  TailMerger(const ebpf::Program& program, std::size_t hot) : program_(program), hot_(hot) {}
 
   ebpf::Program run() {
     find_targets();
@@ -150,7 +153,8 @@ class TailMerger {
 
   void make_node(std::size_t at) {
     const Instruction& instruction = program_.instructions[at];
-    Node node{.instruction = instruction, .origin = program_.origins[at], .place = at};
+    Node node{
+        .instruction = instruction, .origin = program_.origins[at], .place = at, .hot = at < hot_};
     if (leads_back_[at]) {
       node.back = targets_[at];
     } else if (is_jump(instruction, JumpOp::kJa)) {
@@ -173,11 +177,11 @@ class TailMerger {
     node_of_[at] = known->second;
     if (is_new) {
       nodes_.push_back(std::move(node));
-    } else if (Node& old = nodes_[known->second]; old.place < at) {
-      // The last of them stands for all.
+    } else if (Node& old = nodes_[known->second]; node.hot == old.hot ? old.place < at : node.hot) {
       old.origin = node.origin;
       old.turned = node.turned;
       old.place = at;
+      old.hot = node.hot;
     }
   }
 
@@ -195,23 +199,36 @@ class TailMerger {
 
   // ---- Layout ----
 
-  // How many ways lead to each node, from what is reached only.
+  // Whether a node has to be laid out before the one it leads to: what is seldom run stands behind
+  // all else.
+  static bool counts(const std::vector<Node>& nodes, NodeId from, NodeId to) {
+    return nodes[from].hot || !nodes[to].hot;
+  }
+
+  // How many ways lead to each node, from what is reached only. What only leads on from what is
+  // seldom run is seldom run itself.
   void count_ways() {
-    ways_.assign(nodes_.size(), 0);
     std::vector<bool> reached(nodes_.size(), false);
-    reached[node_of_[0]] = true;
-    for (NodeId id = node_of_[0] + 1; id-- > 0;) {
-      if (!reached[id]) {
-        continue;
-      }
-      ++reached_;
-      for (const NodeId to : {nodes_[id].next, nodes_[id].jump}) {
-        if (to != kNone) {
-          ++ways_[to];
-          reached[to] = true;
+    std::vector<bool> often(nodes_.size(), false);
+    reached[node_of_[0]] = often[node_of_[0]] = true;
+    const auto for_each_way = [&](auto visit) {
+      for (NodeId id = node_of_[0] + 1; id-- > 0;) {
+        for (const NodeId to : {nodes_[id].next, nodes_[id].jump}) {
+          if (to != kNone && reached[id]) visit(id, to);
         }
       }
+    };
+    for_each_way([&](NodeId id, NodeId to) {
+      nodes_[id].hot = nodes_[id].hot && often[id];
+      reached[to] = true;
+      often[to] = often[to] || nodes_[id].hot;
+    });
+    for (NodeId id = 0; id < nodes_.size(); ++id) {
+      nodes_[id].hot = nodes_[id].hot && often[id];
+      reached_ += reached[id] ? 1 : 0;
     }
+    ways_.assign(nodes_.size(), 0);
+    for_each_way([&](NodeId id, NodeId to) { ways_[to] += counts(nodes_, id, to) ? 1 : 0; });
   }
 
   // A line of the new program: a node, its condition perhaps turned round; or a way on to one that
@@ -253,33 +270,50 @@ class TailMerger {
         return place_condition(id);
       }
       lines_.push_back({.node = id});
-      return node.next == kNone || --ways_[node.next] == 0 ? node.next : go_to(node.next);
+      if (node.next == kNone) {
+        return kNone;
+      }
+      const bool is_ready = arrive(id, node.next);
+      return go_on(id, node.next, is_ready);
     }
 
     NodeId place_condition(NodeId id) {
       const Node& node = nodes_[id];
-      const bool next_is_ready = --ways_[node.next] == 0;
-      const bool jump_is_ready = --ways_[node.jump] == 0;
-      const bool rather_turn = next_is_ready != jump_is_ready ? jump_is_ready
-                               : next_is_ready                ? turned_[id]
-                                                              : is_exit(node.jump);
+      const bool next_is_ready = arrive(id, node.next);
+      const bool jump_is_ready = arrive(id, node.jump);
+      const bool may_next = next_is_ready && may_run_into(id, node.next);
+      const bool may_jump = jump_is_ready && may_run_into(id, node.jump);
+      const bool rather_turn = may_next != may_jump ? may_jump
+                               : may_next           ? turned_[id]
+                                                    : is_exit(node.jump);
       const bool turn = rather_turn && opposite(std::get<Jump>(node.instruction).op);
       const NodeId far = turn ? node.next : node.jump;
-      const NodeId below = turn ? node.jump : node.next;
       lines_.push_back({.node = id, .turned = turn});
-      if (ways_[far] == 0) {
+      if (turn ? next_is_ready : jump_is_ready) {
         ready_.push({nodes_[far].place, far});
       }
-      return ways_[below] == 0 ? below : go_to(below);
+      return turn ? go_on(id, node.jump, jump_is_ready) : go_on(id, node.next, next_is_ready);
+    }
+
+    // Whether nothing has to be laid out any more in front of where this way leads.
+    bool arrive(NodeId from, NodeId to) { return counts(nodes_, from, to) && --ways_[to] == 0; }
+
+    bool may_run_into(NodeId from, NodeId to) const { return nodes_[to].hot || !nodes_[from].hot; }
+
+    // Straight on where that can be, else by a jump.
+    NodeId go_on(NodeId from, NodeId to, bool is_ready) {
+      if (is_ready && may_run_into(from, to)) {
+        return to;
+      }
+      if (is_ready) {
+        ready_.push({nodes_[to].place, to});
+      }
+      lines_.push_back({.node = to, .jump = true});
+      return kNone;
     }
 
     bool is_exit(NodeId id) const {
       return std::holds_alternative<ebpf::Exit>(nodes_[id].instruction);
-    }
-
-    NodeId go_to(NodeId to) {
-      lines_.push_back({.node = to, .jump = true});
-      return kNone;
     }
 
     const std::vector<Node>& nodes_;
@@ -335,36 +369,28 @@ class TailMerger {
 
   ebpf::Program write(const Lines& lines) const {
     ebpf::Assembler assembler;
-    std::vector<std::optional<ebpf::Label>> labels(nodes_.size());
-    const auto label = [&](NodeId id) {
-      if (!labels[id]) {
-        labels[id] = assembler.new_label();
-      }
-      return *labels[id];
-    };
-    for (const Node& node : nodes_) {
-      if (node.back != SIZE_MAX) {
-        label(node_of_[node.back]);
+    std::vector<ebpf::Label> labels(nodes_.size());
+    for (const Line& line : lines) {
+      if (!line.jump) {
+        labels[line.node] = assembler.new_label();
       }
     }
     for (const Line& line : lines) {
       const Node& node = nodes_[line.node];
       if (line.jump && !is_exit(node.instruction)) {
-        assembler.jump(label(line.node));
+        assembler.jump(labels[line.node]);
         continue;
       }
       if (!line.jump) {
         assembler.set_origin(node.origin);
-        if (labels[line.node]) {
-          assembler.bind(*labels[line.node]);
-        }
+        assembler.bind(labels[line.node]);
       }
       if (node.back != SIZE_MAX) {
-        assembler.jump(label(node_of_[node.back]));
+        assembler.jump(labels[node_of_[node.back]]);
       } else if (node.jump != kNone) {
         const auto& jump = std::get<Jump>(node.instruction);
         assembler.jump_if(line.turned ? *opposite(jump.op) : jump.op, jump.dst, jump.src,
-                          label(line.turned ? node.next : node.jump), jump.is64);
+                          labels[line.turned ? node.next : node.jump], jump.is64);
       } else {
         // An exit takes no more room than a jump to one.
         assembler.emit(node.instruction);
@@ -376,6 +402,7 @@ class TailMerger {
   }
 
   const ebpf::Program& program_;
+  const std::size_t hot_;                // How many instructions are not seldom run.
   std::vector<std::size_t> targets_;     // By instruction; SIZE_MAX: it jumps nowhere.
   std::vector<bool> leads_back_;         // By instruction.
   std::vector<bool> is_target_of_back_;  // By instruction.
@@ -388,6 +415,8 @@ class TailMerger {
 
 }  // namespace
 
-ebpf::Program merge_tails(const ebpf::Program& program) { return TailMerger(program).run(); }
+ebpf::Program merge_tails(const ebpf::Program& program, std::size_t hot) {
+  return TailMerger(program, hot).run();
+}
 
 }  // namespace weir::lower

@@ -1,6 +1,9 @@
 // Code that does the same, once.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "translator/ebpf/program.h"
 
 namespace weir::lower {
@@ -9,7 +12,7 @@ namespace weir::lower {
 // anew, mostly in the order it had: a filter that looks for one port behind two network headers
 // then looks for it in one place. Instructions that only lead to each other in a circle are not
 // compared. The origin of an instruction that stands for several is that of the last of them.
-// O(n log n).
-ebpf::Program merge_tails(const ebpf::Program& program);
+// Instructions from number `hot` on are seldom run and stay behind the others. O(n log n).
+ebpf::Program merge_tails(const ebpf::Program& program, std::size_t hot = SIZE_MAX);
 
 }  // namespace weir::lower

@@ -6,6 +6,7 @@
 #include "translator/lower/allocate.h"
 #include "translator/lower/either_tests.h"
 #include "translator/lower/emit.h"
+#include "translator/lower/fold_masks.h"
 #include "translator/lower/late_needs.h"
 #include "translator/lower/liveness.h"
 #include "translator/lower/merge_tails.h"
@@ -20,11 +21,15 @@ namespace {
 constexpr std::size_t kMaxTried = 128;
 
 ebpf::Program shortest(const machine::Function& machine, const Allocation& allocation) {
-  ebpf::Program first = merge_tails(emit(machine, allocation));
+  const auto written = [&](std::size_t rank) {
+    const Emitted emitted = emit(machine, allocation, rank);
+    return merge_tails(emitted.program, emitted.hot);
+  };
+  ebpf::Program first = written(0);
   if (first.instructions.size() > kMaxTried) {
     return first;
   }
-  ebpf::Program second = merge_tails(emit(machine, allocation, 1));
+  ebpf::Program second = written(1);
   return ebpf::slot_count(second.instructions) < ebpf::slot_count(first.instructions) ? second
                                                                                       : first;
 }
@@ -48,6 +53,7 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   if (!machine) {
     return tl::make_unexpected(machine.error());
   }
+  fold_masks(*machine);
   remove_dead(*machine);
   thread_jumps(*machine);
   const auto allocation = allocate(*machine);

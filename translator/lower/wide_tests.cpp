@@ -10,7 +10,7 @@
 #include "translator/ir/builder.h"
 #include "translator/ir/graph.h"
 #include "translator/ir/rewrite.h"
-#include "translator/opt/known_needs.h"
+#include "translator/lower/known_bytes.h"
 
 namespace weir::lower {
 namespace {
@@ -64,21 +64,11 @@ class Widener {
  private:
   // What is known to be there at the end of each block.
   void find_known() {
-    known_.resize(function_.blocks.size());
-    std::vector<bool> reached(function_.blocks.size(), false);
+    known_ = known_at_beginnings(function_);
     for (BlockId at = 0; at < function_.blocks.size(); ++at) {
-      const ir::Block& block = function_.blocks[at];
-      for (const ValueId id : block.body) {
+      for (const ValueId id : function_.blocks[at].body) {
         if (ir::is_effect(function_.values[id].op)) {
           known_[at].add(function_.values[id]);
-        }
-      }
-      for (const ir::Edge& edge : block.terminator.edges) {
-        if (reached[edge.to]) {
-          known_[edge.to].meet(known_[at]);
-        } else {
-          known_[edge.to] = known_[at];
-          reached[edge.to] = true;
         }
       }
     }

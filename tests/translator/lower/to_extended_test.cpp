@@ -89,27 +89,26 @@ TEST(ToExtended, PullsTheRestOfAPacketInAtTc) {
 4: r2 += 14
 5: if r2 > r3 goto pc+8 <14>
 6: r4 = *(u16 *)(r2 - 2)
-7: if w4 != 0x8 goto pc+19 <27>
+7: if w4 != 0x8 goto pc+5 <13>
 8: r2 += 10
 9: if r2 > r3 goto pc+7 <17>
 10: r2 = *(u8 *)(r2 - 1)
-11: if w2 != 0x6 goto pc+15 <27>
+11: if w2 != 0x6 goto pc+1 <13>
 12: w0 = 0
 13: exit
 14: r2 = *(u32 *)(r1 + 0)
 15: if w2 >= 0xe goto pc+3 <19>
 16: exit
 17: r2 = *(u32 *)(r1 + 0)
-18: if w2 < 0x18 goto pc+8 <27>
+18: if w2 < 0x18 goto pc-6 <13>
 19: r2 = *(u64 *)(r10 - 8)
-20: if r2 != 0x0 goto pc+6 <27>
+20: if r2 != 0x0 goto pc-8 <13>
 21: *(u64 *)(r10 - 8) = 1
 22: r2 = *(u32 *)(r1 + 0)
 23: *(u64 *)(r10 - 16) = r1
 24: call 39
 25: r1 = *(u64 *)(r10 - 16)
 26: goto pc-26 <1>
-27: exit
 )");
 }
 
@@ -196,8 +195,8 @@ b0:
 7: r2 += -2
 8: if r2 > r3 goto pc+4 <13>
 9: r2 = *(u16 *)(r2 - 2)
-10: r2 = be16 r2
-11: r0 = r2
+10: r0 = r2
+11: r0 = be16 r0
 12: exit
 13: w0 = 0
 14: exit
@@ -235,24 +234,22 @@ TEST(ToExtended, CountsForARule) {
 14: r7 = r3
 15: r7 -= r2
 16: *(u32 *)(r10 - 8) = r6
-17: r2 = map[idx:0]
-19: r3 = r10
-20: r3 += -8
-21: r1 = r2
-22: r2 = r3
-23: call 1
-24: if r0 == 0x0 goto pc+6 <31>
-25: r2 = *(u64 *)(r0 + 0)
-26: r2 += 1
-27: *(u64 *)(r0 + 0) = r2
-28: r2 = *(u64 *)(r0 + 8)
-29: r2 += r7
-30: *(u64 *)(r0 + 8) = r2
-31: if w6 != 0x0 goto pc+2 <34>
-32: w0 = 2
+17: r1 = map[idx:0]
+19: r2 = r10
+20: r2 += -8
+21: call 1
+22: if r0 == 0x0 goto pc+6 <29>
+23: r2 = *(u64 *)(r0 + 0)
+24: r2 += 1
+25: *(u64 *)(r0 + 0) = r2
+26: r2 = *(u64 *)(r0 + 8)
+27: r2 += r7
+28: *(u64 *)(r0 + 8) = r2
+29: if w6 != 0x0 goto pc+2 <32>
+30: w0 = 2
+31: exit
+32: w0 = 1
 33: exit
-34: w0 = 1
-35: exit
 )");
   const auto program = to_extended(parsed(kTcp), target(TargetId::kXdp),
                                    Rule{.action = Action::kDrop, .text = "tcp"});
