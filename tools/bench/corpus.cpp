@@ -1,5 +1,7 @@
 #include "tools/bench/corpus.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "cbpf/compile.h"
@@ -52,6 +54,20 @@ Result<std::vector<CorpusFilter>> parse_corpus(std::string_view text, const std:
     return fail(ErrorCode::kInvalidFile, "there is no filter in it", {.file = file});
   }
   return filters;
+}
+
+std::vector<std::uint32_t> ipv4_literals(std::string_view expression) {
+  std::vector<std::uint32_t> all;
+  for (std::size_t at = 0; at < expression.size();) {
+    const std::size_t end = expression.find_first_not_of("0123456789.", at);
+    const std::string word(expression.substr(at, end - at));
+    in_addr address{};
+    if (inet_pton(AF_INET, word.c_str(), &address) == 1) {
+      all.push_back(ntohl(address.s_addr));
+    }
+    at = std::max(at + word.size(), at + 1);
+  }
+  return all;
 }
 
 }  // namespace weir::bench

@@ -22,4 +22,7 @@ struct CorpusFilter {
 // a corpus without a filter; `file` is its name in errors.
 Result<std::vector<CorpusFilter>> parse_corpus(std::string_view text, const std::string& file);
 
+// The IPv4 addresses that are written out in an expression (those of nets too), in host order.
+std::vector<std::uint32_t> ipv4_literals(std::string_view expression);
+
 }  // namespace weir::bench

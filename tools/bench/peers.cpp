@@ -7,10 +7,11 @@ namespace {
 
 using engine::EngineId;
 
-// The three rows of one program.
+// The rows of one program.
 void add_rows(const std::string& suffix, const Result<cbpf::Program>& program,
               std::vector<Peer>& rows) {
   std::vector<Peer> all = {
+      {.name = "classic-interpreter", .runs = EngineId::kClassicInterpreter},
       {.name = "libpcap", .runs = EngineId::kLibpcap},
       {.name = "kernel-classic", .runs = EngineId::kKernelClassic, .method = Method::kSocketSlope},
       {.name = "kernel-tc-classic", .runs = EngineId::kKernelClassic, .method = Method::kTcSlope},

@@ -11,9 +11,9 @@ namespace weir::bench {
 // translate_classic().
 Result<cbpf::ValidatedProgram> weir_classic(const engine::Filter& filter);
 
-// libpcap's optimised program and weir's, in bpf_filter(), on a socket and at tc: "libpcap-O",
-// "libpcap-weir", "kernel-classic-O", "kernel-classic-weir", "kernel-tc-classic-O",
-// "kernel-tc-classic-weir"; and what `filter` is as a classic program at tc, "kernel-tc-classic".
+// libpcap's optimised program ("-O") and weir's ("-weir") where classic programs run:
+// "classic-interpreter-O", "libpcap-O", "kernel-classic-O", "kernel-tc-classic-O" and the same with
+// "-weir"; and what `filter` is as a classic program at tc, "kernel-tc-classic".
 // `optimised` is libpcap's, or why there is none.
 std::vector<Peer> peers(const engine::Filter& filter, const Result<cbpf::Program>& optimised);
 

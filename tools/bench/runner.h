@@ -18,6 +18,7 @@ struct Runner {
   std::unique_ptr<engine::Prepared> prepared;
   std::vector<std::uint32_t> results;
   std::vector<double> times;  // ns per packet, by round.
+  double first_ns = 0;        // Per packet, of the run whose results were checked.
 
   bool measured_by(Method method) const { return row.method == method && row.skipped.empty(); }
 };

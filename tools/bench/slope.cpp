@@ -184,11 +184,11 @@ Status run_round(std::vector<Lane>& lanes, Burst& burst, std::uint32_t burst_siz
 }
 
 // The lanes with empty filters that a variant is held against. At tc the kernel treats the two
-// kinds of classifiers a little differently, so each has its own.
-std::vector<const Lane*> floors_of(const Lane& lane, std::span<const Lane> empty) {
+// kinds of classifiers a little differently, so each has its own; a socket makes no difference.
+std::vector<const Lane*> floors_of(SlopeHook hook, const Lane& lane, std::span<const Lane> empty) {
   std::vector<const Lane*> floors;
   for (const Lane& floor : empty) {
-    if (floor.extended == lane.extended) {
+    if (hook == SlopeHook::kSocket || floor.extended == lane.extended) {
       floors.push_back(&floor);
     }
   }
@@ -205,12 +205,12 @@ double distance_of(std::span<const Lane* const> lanes) {
 }
 
 // The lanes are the variants, the first variant again, and the empty filters.
-SlopeResult net_of_empty(const std::vector<Lane>& lanes, std::size_t variants) {
+SlopeResult net_of_empty(SlopeHook hook, const std::vector<Lane>& lanes, std::size_t variants) {
   SlopeResult result;
   const auto empty = std::span(lanes).subspan(variants + 1);
   result.noise_ns = std::abs(lanes.front().median() - lanes[variants].median());
   for (std::size_t v = 0; v < variants; ++v) {
-    const std::vector<const Lane*> floors = floors_of(lanes[v], empty);
+    const std::vector<const Lane*> floors = floors_of(hook, lanes[v], empty);
     result.noise_ns = std::max(result.noise_ns, distance_of(floors));
     std::vector<double> net;
     for (std::size_t round = 0; round < lanes[v].ns.size(); ++round) {
@@ -242,7 +242,9 @@ Result<SlopeResult> slope(SlopeHook hook, std::span<const SlopeVariant> variants
   std::vector<SlopeVariant> all(variants.begin(), variants.end());
   all.push_back(variants.front());
   all.insert(all.end(), kEmptyReplicates, SlopeVariant{.classic = &empty_classic});
-  all.insert(all.end(), kEmptyReplicates, SlopeVariant{.extended = &empty_extended});
+  if (hook == SlopeHook::kTc) {
+    all.insert(all.end(), kEmptyReplicates, SlopeVariant{.extended = &empty_extended});
+  }
   std::vector<Lane> lanes;
   for (const SlopeVariant& variant : all) {
     auto lane = make_lane(*network, lanes.size(), hook, variant, *drop);
@@ -257,7 +259,7 @@ Result<SlopeResult> slope(SlopeHook hook, std::span<const SlopeVariant> variants
       return tl::make_unexpected(ran.error());
     }
   }
-  return net_of_empty(lanes, variants.size());
+  return net_of_empty(hook, lanes, variants.size());
 }
 
 }  // namespace weir::bench

@@ -8,6 +8,7 @@
 
 #include "cbpf/compile.h"
 #include "cbpf/savefile.h"
+#include "tools/bench/random.h"
 
 namespace weir::bench {
 
@@ -124,6 +125,30 @@ Result<Traffic> as_link_type(const Traffic& ethernet, int link_type) {
   }
   return std::move(traffic).finish(
       fmt::format("{} as {}", ethernet.source, cbpf::link_type_name(link_type)), link_type);
+}
+
+Traffic with_hosts(const Traffic& traffic, std::span<const std::uint32_t> hosts,
+                   std::uint32_t percent, std::uint64_t seed) {
+  constexpr std::size_t kSource = 26;  // Offset of the address in an untagged frame.
+  Random random(seed);
+  TrafficBuilder builder;
+  std::vector<std::uint8_t> bytes;
+  for (const cbpf::Packet& packet : traffic.packets) {
+    bytes.assign(packet.captured.begin(), packet.captured.end());
+    if (bytes.size() >= kSource + 8 && load_be16(bytes.data() + 12) == 0x0800 && percent != 0 &&
+        percent != 0 && random.chance(percent)) {
+      const std::uint32_t host = hosts[random.below(static_cast<std::uint32_t>(hosts.size()))];
+      const std::size_t at = kSource + (random.chance(50) ? 4 : 0);
+      for (std::size_t i = 0; i < 4; ++i) {
+        bytes[at + i] = static_cast<std::uint8_t>(host >> (24 - 8 * i));
+      }
+    }
+    builder.add(bytes, packet.wire_length);
+  }
+  return std::move(builder).finish(
+      percent == 0 ? traffic.source
+                   : fmt::format("{}, {}% with hosts of the filter", traffic.source, percent),
+      traffic.link_type);
 }
 
 }  // namespace weir::bench

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@ Result<Traffic> read_traffic(const std::vector<std::string>& files, std::size_t 
 // Ethernet traffic as another link type would show it: DLT_RAW (its IP packets without the link
 // layer), DLT_LINUX_SLL (all of it, behind that header). kUnsupported for any other link type.
 Result<Traffic> as_link_type(const Traffic& ethernet, int link_type);
+
+// The same Ethernet packets, `percent` of the IPv4 ones with one of the addresses as their source
+// or destination, drawn from the seed. In host order; at least one unless the share is 0.
+Traffic with_hosts(const Traffic& traffic, std::span<const std::uint32_t> hosts,
+                   std::uint32_t percent, std::uint64_t seed);
 
 // How long the frames of a generated mix are.
 enum class FrameSizes : std::uint8_t {

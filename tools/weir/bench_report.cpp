@@ -15,7 +15,7 @@ namespace {
 using bench::Method;
 using nlohmann::json;
 
-constexpr std::size_t kBar = 13;   // Characters of the longest bar.
+constexpr std::size_t kBar = 9;    // Characters of the longest bar.
 constexpr double kMuchSlower = 2;  // ns; by which a classic filter has to win to be advised.
 
 std::string method_title(Method method) {
@@ -78,7 +78,7 @@ std::string bar(double ns, double slowest) {
 }
 
 void print_row(std::string& out, const bench::Row& row, double slowest) {
-  out += fmt::format("  {:<20} {} {:>6} {:>8.1f} {:>14} {:>7} {}\n", row.name, row.design,
+  out += fmt::format("  {:<24} {} {:>6} {:>8.1f} {:>14} {:>7} {}\n", row.name, row.design,
                      row.footprint.instructions, row.ns_per_packet.median,
                      fmt::format("{:.1f}..{:.1f}", row.ns_per_packet.min, row.ns_per_packet.max),
                      row.ratio_to_base ? fmt::format("{:.2f}x", *row.ratio_to_base) : std::string(),
@@ -99,7 +99,7 @@ void print_method(std::string& out, const bench::Comparison& comparison, Method 
   }
   const bench::Row* base = base_of(comparison, method);
   out += fmt::format("\n  {}\n", method_title(method));
-  out += fmt::format("  {:<25} {:>6} {:>8} {:>14} {:>7}\n", "", "instr", "ns/pkt", "min..max",
+  out += fmt::format("  {:<29} {:>6} {:>8} {:>14} {:>7}\n", "", "instr", "ns/pkt", "min..max",
                      base != nullptr ? "ratio" : "");
   for (const int design : {1993, 2014}) {
     for (const bench::Row& row : comparison.rows) {
@@ -124,7 +124,7 @@ void print_skipped(std::string& out, const bench::Comparison& comparison) {
   for (const bench::Row& row : comparison.rows) {
     if (!row.skipped.empty()) {
       out += first ? "\n" : "";
-      out += fmt::format("  {:<20} skipped: {}\n", row.name, row.skipped);
+      out += fmt::format("  {:<24} skipped: {}\n", row.name, row.skipped);
       first = false;
     }
   }

@@ -102,6 +102,33 @@ Column micro(std::string_view name, const std::function<Number(const FilterFigur
           }};
 }
 
+// The time of one row over that of another.
+Column against(std::string_view name, bool hot, std::string_view base, std::string_view engine) {
+  return {name, 2, [=](const FilterFigures& figures) -> Number {
+            const bench::Row* row = row_of(figures, hot, engine);
+            const bench::Row* other = row_of(figures, hot, base);
+            return row == nullptr || other == nullptr
+                       ? Number()
+                       : Number(other->ns_per_packet.median / row->ns_per_packet.median);
+          }};
+}
+
+// The classic interpreter at its fastest over an engine of 2014.
+Column designs_ratio(std::string_view name, bool hot, std::string_view engine) {
+  return {name, 2, [=](const FilterFigures& figures) -> Number {
+            const bench::Row* row = row_of(figures, hot, engine);
+            Number best;
+            for (const auto* classic :
+                 {"classic-interpreter", "classic-interpreter-O", "classic-interpreter-weir"}) {
+              if (const bench::Row* other = row_of(figures, hot, classic)) {
+                const double ns = other->ns_per_packet.median;
+                best = std::min(best.value_or(ns), ns);
+              }
+            }
+            return row == nullptr || !best ? Number() : Number(*best / row->ns_per_packet.median);
+          }};
+}
+
 ColumnTable sizes() {
   return {"instructions",
           "instructions: libpcap plain, its optimiser, weir's classic; extended by target",
@@ -146,13 +173,25 @@ ColumnTable set_up() {
 }
 
 ColumnTable user(bool hot) {
-  return {hot ? "hot" : "unseen",
-          hot ? "user space, ns a packet, hot traffic; ratios to libpcap"
-              : "user space, ns a packet, unseen traffic; ratios to libpcap",
-          {ns("libpcap", hot, "libpcap"), ns("pcap -O", hot, "libpcap-O"),
-           ns("classic", hot, "classic-interpreter"), ns("ext", hot, "extended-interpreter"),
-           ns("jit", hot, "extended-jit"), ratio("clas x", hot, "classic-interpreter"),
-           ratio("ext x", hot, "extended-interpreter"), ratio("jit x", hot, "extended-jit")}};
+  return {
+      hot ? "hot" : "unseen",
+      hot ? "user space, hot traffic: ns a packet; ratios to libpcap, to it with -O"
+          : "user space, unseen traffic: ns a packet; ratios to libpcap, to it with -O",
+      {ns("libpcap", hot, "libpcap"), ns("pcap -O", hot, "libpcap-O"),
+       ns("classic", hot, "classic-interpreter"), ns("ext", hot, "extended-interpreter"),
+       ns("jit", hot, "extended-jit"), ratio("ext x", hot, "extended-interpreter"),
+       ratio("jit x", hot, "extended-jit"), against("jit/-O", hot, "libpcap-O", "extended-jit")}};
+}
+
+// The two designs, each at its best: the interpreter of 1993 on the shortest classic program there
+// is, against the machine of 2014.
+ColumnTable designs() {
+  return {"designs",
+          "1993 against 2014: the classic interpreter's time over that of the extended machine",
+          {designs_ratio("hot ext", true, "extended-interpreter"),
+           designs_ratio("hot jit", true, "extended-jit"),
+           designs_ratio("new ext", false, "extended-interpreter"),
+           designs_ratio("new jit", false, "extended-jit")}};
 }
 
 ColumnTable kernel() {
@@ -167,7 +206,7 @@ ColumnTable kernel() {
 }  // namespace
 
 std::vector<ColumnTable> corpus_tables() {
-  return {sizes(), executed_counts(), set_up(), user(true), user(false), kernel()};
+  return {sizes(), executed_counts(), set_up(), user(true), user(false), designs(), kernel()};
 }
 
 Number median_of(const Column& column, std::span<const FilterFigures> filters, bool ordinary_only) {

@@ -63,7 +63,10 @@ std::string to_text(const ColumnTable& table, std::span<const bench::FilterFigur
 std::string skipped_lines(std::span<const bench::FilterFigures> filters) {
   std::string out;
   const auto add = [&](const std::string& filter, std::string_view what, std::string_view why) {
-    out += fmt::format("  {}: {}: {}\n", filter, what, why);
+    const std::string said = fmt::format("  {}: {}: {}\n", filter, what, why);
+    if (out.find(said) == out.npos) {
+      out += said;
+    }
   };
   for (const bench::FilterFigures& figures : filters) {
     const std::string& name = figures.filter.name;

@@ -31,5 +31,11 @@ TEST(Corpus, SaysWhereALineIsWrong) {
   EXPECT_FALSE(parse_corpus("# nothing\n", "f.tsv"));
 }
 
+TEST(Corpus, FindsTheAddressesOfAnExpression) {
+  EXPECT_EQ(ipv4_literals("host 1.2.3.4 or net 10.0.0.0/8 and tcp[0:2] > 1.2 or (5.6.7.8)"),
+            (std::vector<std::uint32_t>{0x01020304, 0x0a000000, 0x05060708}));
+  EXPECT_TRUE(ipv4_literals("").empty());
+}
+
 }  // namespace
 }  // namespace weir::bench

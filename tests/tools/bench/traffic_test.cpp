@@ -34,5 +34,26 @@ TEST(AsLinkType, RawKeepsTheIpPackets) {
   EXPECT_FALSE(as_link_type(traffic, 105));
 }
 
+TEST(WithHosts, GivesAShareOfThePacketsTheirAddresses) {
+  const Traffic traffic = generate_mix(7, 4000);
+  const std::uint32_t hosts[] = {0x01020304};
+  const Traffic with = with_hosts(traffic, hosts, 50, 1);
+  ASSERT_EQ(with.packets.size(), traffic.packets.size());
+  std::size_t ipv4 = 0;
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < with.packets.size(); ++i) {
+    const Bytes bytes = with.packets[i].captured;
+    ASSERT_EQ(bytes.size(), traffic.packets[i].captured.size());
+    if (bytes.size() >= 34 && load_be16(bytes.data() + 12) == 0x0800) {
+      ++ipv4;
+      found +=
+          load_be32(bytes.data() + 26) == 0x01020304 || load_be32(bytes.data() + 30) == 0x01020304;
+    }
+  }
+  EXPECT_GT(ipv4, 1000U);
+  EXPECT_GT(found, ipv4 / 3);
+  EXPECT_LT(found, ipv4 * 2 / 3);
+}
+
 }  // namespace
 }  // namespace weir::bench
