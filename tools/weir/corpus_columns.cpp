@@ -187,7 +187,7 @@ ColumnTable user(bool hot) {
 // is, against the machine of 2014.
 ColumnTable designs() {
   return {"designs",
-          "1993 against 2014: the classic interpreter's time over that of the extended machine",
+          "1993 against 2014: the classic interpreter's time over the extended engine's",
           {designs_ratio("hot ext", true, "extended-interpreter"),
            designs_ratio("hot jit", true, "extended-jit"),
            designs_ratio("new ext", false, "extended-interpreter"),
