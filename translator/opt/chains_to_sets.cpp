@@ -24,11 +24,11 @@
 #include <vector>
 
 #include "translator/ir/builder.h"
-#include "translator/ir/graph.h"
 #include "translator/ir/operands.h"
 #include "translator/ir/rewrite.h"
 #include "translator/opt/expressions.h"
 #include "translator/opt/passes.h"
+#include "translator/opt/value_tests.h"
 
 namespace weir::opt {
 namespace {
@@ -36,11 +36,9 @@ namespace {
 using ir::BlockId;
 using ir::Compare;
 using ir::Edge;
-using ir::End;
 using ir::Key;
 using ir::Op;
 using ir::Range;
-using ir::Value;
 using ir::ValueId;
 
 // So many compares of one value are worth a set test; fewer are if one of them is a set test.
@@ -73,8 +71,6 @@ struct Decision {
   Edge no;
   std::vector<BlockId> drawn;
 };
-
-bool same(const Edge& a, const Edge& b) { return a.to == b.to && a.arguments == b.arguments; }
 
 Key before(const Key& key) {
   return {.upper = key.lower == 0 ? key.upper - 1 : key.upper, .lower = key.lower - 1};
@@ -164,105 +160,27 @@ class ChainPass {
       }
     }
     ir::remove_unreachable_blocks(function_);
-    share_sets();
     ir::compact(function_);
   }
 
  private:
   // ---- One test ----
 
-  const Value& value(ValueId id) const { return function_.values[id]; }
-  std::optional<std::uint32_t> number(ValueId id) const {
-    return value(id).op == Op::kConstant ? std::optional(value(id).k) : std::nullopt;
-  }
-
   std::optional<Decision> decision_of(const ir::Terminator& end) const {
-    if (end.end != End::kBranch || same(end.edges[0], end.edges[1])) {
+    auto test = read_value_test(function_, end);
+    if (!test) {
       return std::nullopt;
     }
-    ValueId a = end.a;
-    std::optional<std::uint32_t> k = number(end.b);
-    Compare compare = end.compare;
-    if (!k) {
-      a = end.b;
-      k = number(end.a);
-      compare = mirror(compare);
+    Group group{.key = expressions_.of(test->value),
+                .value = test->value,
+                .words = test->words,
+                .has_set = test->is_set};
+    for (const Range& range : test->members) {
+      group.entries.push_back({range});
     }
-    if (!k || number(a) || value(a).op == Op::kHas) {
-      return std::nullopt;
-    }
-    Group group;
-    bool holds_for_members = true;
-    if (value(a).op == Op::kIn) {
-      if (*k != 0 || (compare != Compare::kEq && compare != Compare::kNe)) {
-        return std::nullopt;
-      }
-      holds_for_members = compare == Compare::kNe;
-      const ir::Set& set = function_.sets[value(a).k];
-      group.value = value(a).a;
-      group.words = set.words;
-      group.has_set = true;
-      for (const Range& range : set.ranges) {
-        group.entries.push_back({range});
-      }
-    } else {
-      const auto range = range_of(compare, a, *k, holds_for_members);
-      if (!range) {
-        return std::nullopt;
-      }
-      group.value = a;
-      group.entries.push_back({*range});
-    }
-    group.key = expressions_.of(group.value);
-    Decision decision;
-    decision.yes = end.edges[holds_for_members ? 0 : 1];
-    decision.no = end.edges[holds_for_members ? 1 : 0];
+    Decision decision{.yes = std::move(test->yes), .no = std::move(test->no)};
     decision.groups.push_back(std::move(group));
     return decision;
-  }
-
-  // The numbers for which the compare holds, or does not (then `holds` becomes false). Looks
-  // through a mask of leading bits: then `a` becomes what is masked.
-  std::optional<Range> range_of(Compare compare, ValueId& a, std::uint32_t k, bool& holds) const {
-    const auto range = [](std::uint32_t low, std::uint32_t high) {
-      return Range{Key::of(low), Key::of(high)};
-    };
-    switch (compare) {
-      case Compare::kNe:
-        holds = false;
-        [[fallthrough]];
-      case Compare::kEq:
-        if (const std::uint32_t rest = ~leading_mask(a); rest != 0 && (k & rest) == 0) {
-          a = number(value(a).b) ? value(a).a : value(a).b;
-          return range(k, k | rest);
-        }
-        return range(k, k);
-      case Compare::kLe:
-        holds = false;
-        [[fallthrough]];
-      case Compare::kGt:
-        return k == 0xffffffff ? std::nullopt : std::optional(range(k + 1, 0xffffffff));
-      case Compare::kLt:
-        holds = false;
-        [[fallthrough]];
-      case Compare::kGe:
-        return range(k, 0xffffffff);
-      case Compare::kSet:
-      case Compare::kClear:
-        return std::nullopt;
-    }
-    return std::nullopt;
-  }
-
-  // All ones where the value is no masked one.
-  std::uint32_t leading_mask(ValueId a) const {
-    if (value(a).op != Op::kAnd) {
-      return 0xffffffff;
-    }
-    const auto right = number(value(a).b);
-    const auto mask = right ? right : number(value(a).a);
-    const bool leading = mask && (~*mask & (~*mask + 1)) == 0;
-    return leading ? *mask : 0xffffffff;
   }
 
   // ---- Drawing tests together ----
@@ -280,8 +198,8 @@ class ChainPass {
       return false;
     }
     Decision& behind = *decisions_[next];
-    const bool to_yes = same(other, behind.yes);
-    const bool to_no = same(other, behind.no);
+    const bool to_yes = same_way(other, behind.yes);
+    const bool to_no = same_way(other, behind.no);
     const bool alone = decision.groups.size() == 1 && behind.groups.size() == 1;
     if (to_no && alone && !behind_no && begins(decision.groups[0], behind.groups[0])) {
       return drawn(decision, next);
@@ -311,7 +229,8 @@ class ChainPass {
   }
 
   bool may_draw_in(BlockId next) const {
-    return ways_in_[next] == 1 && decisions_[next] && may_move(function_.blocks[next]);
+    return ways_in_[next] == 1 && decisions_[next] &&
+           may_move_up(function_, function_.blocks[next]);
   }
 
   // Draws in the tests that both sides lead to, where they are of the same value and have the same
@@ -331,8 +250,8 @@ class ChainPass {
         decisions_[on_yes]->groups[0].entries.size() >= decisions_[on_no]->groups[0].entries.size();
     Decision& large = *decisions_[yes_is_larger ? on_yes : on_no];
     Decision& small = *decisions_[yes_is_larger ? on_no : on_yes];
-    const bool opposite = same(large.yes, small.no) && same(large.no, small.yes);
-    const bool alike = same(large.yes, small.yes) && same(large.no, small.no);
+    const bool opposite = same_way(large.yes, small.no) && same_way(large.no, small.yes);
+    const bool alike = same_way(large.yes, small.yes) && same_way(large.no, small.no);
     if (!is_of_value(large) || !is_of_value(small) || !(alike || opposite)) {
       return false;
     }
@@ -452,44 +371,6 @@ class ChainPass {
     return ir::unite(ir::prefixes(members, group.words), known) == known;
   }
 
-  // Whether what the block makes can be made earlier: no effect, and nothing that is only defined
-  // where the tests before it lead.
-  bool may_move(const ir::Block& block) const {
-    return block.parameters.empty() &&
-           std::all_of(block.body.begin(), block.body.end(),
-                       [&](ValueId id) { return may_move(value(id).op); });
-  }
-  static bool may_move(Op op) {
-    switch (op) {
-      case Op::kLength:
-      case Op::kLoad:
-      case Op::kAdd:
-      case Op::kSub:
-      case Op::kMul:
-      case Op::kAnd:
-      case Op::kOr:
-      case Op::kXor:
-      case Op::kShl:
-      case Op::kShr:
-      case Op::kShlModulo:
-      case Op::kShrModulo:
-      case Op::kNeg:
-      case Op::kJoin:
-      case Op::kIn:
-        return true;
-      case Op::kConstant:
-      case Op::kParameter:
-      case Op::kAncillary:
-      case Op::kDiv:
-      case Op::kMod:
-      case Op::kHas:
-      case Op::kNeed:
-      case Op::kGuard:
-        return false;
-    }
-    return false;
-  }
-
   // ---- Writing ----
 
   static bool pays(const Decision& decision) {
@@ -556,63 +437,6 @@ class ChainPass {
     const ValueId test =
         builder.append(at, {.op = Op::kIn, .k = found->second, .a = group.value, .origin = origin});
     builder.end_branch(at, Compare::kNe, test, builder.constant(0), yes, no);
-  }
-
-  // ---- Sharing sets ----
-
-  // Lets tests ask for a larger set that is asked for elsewhere anyway, where the numbers in it
-  // that the smaller one lacks cannot come: `host` asks for the first address before it may ask for
-  // the others, on one side but not on the other.
-  void share_sets() {
-    const ir::Predecessors predecessors(function_);
-    const std::vector<std::uint32_t> uses = ir::count_uses(function_);
-    std::map<Content, std::uint32_t, Before> there;
-    for (const ir::Block& block : function_.blocks) {
-      for (const ValueId id : block.body) {
-        if (value(id).op == Op::kIn && uses[id] != 0) {
-          const ir::Set& set = function_.sets[value(id).k];
-          there.try_emplace({set.words, set.ranges}, value(id).k);
-        }
-      }
-    }
-    for (BlockId at = 0; there.size() > 1 && at < function_.blocks.size(); ++at) {
-      const ir::Terminator& end = function_.blocks[at].terminator;
-      if (end.end != End::kBranch || value(end.a).op != Op::kIn || uses[end.a] != 1) {
-        continue;
-      }
-      Value& test = function_.values[end.a];
-      const ir::Set& set = function_.sets[test.k];
-      const ir::Set gone{.words = set.words,
-                         .ranges = excluded(predecessors, at, expressions_.of(test.a))};
-      if (gone.ranges.empty()) {
-        continue;
-      }
-      if (const auto found = there.find({set.words, ir::unite(set, gone).ranges});
-          found != there.end()) {
-        test.k = found->second;
-      }
-    }
-  }
-
-  // What the value of the class is not where the block's branch is reached, as far as a few tests
-  // before it tell.
-  std::vector<Range> excluded(const ir::Predecessors& predecessors, BlockId at, ClassId key) const {
-    constexpr int kMostBlocks = 8;
-    std::vector<Range> ranges;
-    std::uint8_t words = 1;
-    for (int steps = 0; steps < kMostBlocks && predecessors.of(at).size() == 1; ++steps) {
-      const ir::Way way = predecessors.of(at)[0];
-      const ir::Terminator& end = function_.blocks[way.from].terminator;
-      const auto decision = decision_of(end);
-      if (decision && decision->groups[0].key == key && same(end.edges[way.edge], decision->no)) {
-        words = decision->groups[0].words;
-        for (const Entry& entry : decision->groups[0].entries) {
-          ranges.push_back(entry.range);
-        }
-      }
-      at = way.from;
-    }
-    return ir::make_set(words, std::move(ranges)).ranges;
   }
 
   using Content = std::pair<std::uint8_t, std::vector<Range>>;

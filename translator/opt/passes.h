@@ -32,6 +32,9 @@ void merge_needs(ir::Function& function);
 // Joins straight lines, passes blocks that only jump, and makes one of blocks that do the same.
 void merge_blocks(ir::Function& function);
 
+// Lets set tests share sets, also larger ones where what differs cannot come.
+void share_sets(ir::Function& function);
+
 // Moves values down into the one block below that they are needed in.
 void sink(ir::Function& function);
 

@@ -154,8 +154,7 @@ b3:
 )");
 }
 
-// A packet that is too short for the later tests is accepted by the earlier ones all the same. The
-// last test may ask for 3 too, which cannot come, and so shares its set.
+// A packet that is too short for the later tests is accepted by the earlier ones all the same.
 TEST(ChainsToSets, NeedsStayWhereTheyAre) {
   EXPECT_EQ(after("chains_to_sets", R"(
 s0 = set 1 { 7, 9 }
@@ -181,6 +180,7 @@ b5:
             R"(
 s0 = set 1 { 7, 9 }
 s1 = set 1 { 3, 7, 9 }
+s2 = set 1 { 7, 9 }
 b0:
   need 4
   v0 = load 4 [0]
@@ -193,7 +193,7 @@ b1:
   v4 = in s1, v1
   branch ne v4, 0 ? b3 : b2
 b2:
-  v5 = in s1, v0
+  v5 = in s2, v0
   branch ne v5, 0 ? b3 : b4
 b3:
   return 1
