@@ -12,7 +12,7 @@
 namespace weir::opt {
 namespace {
 
-constexpr std::array<Pass, 11> kPasses = {{
+constexpr std::array<Pass, 12> kPasses = {{
     {"fold_constants", "compute what constants decide, branches included", fold_constants},
     {"value_numbering", "share values that compute the same, in their simplest form",
      value_numbering},
@@ -22,6 +22,7 @@ constexpr std::array<Pass, 11> kPasses = {{
     {"merge_blocks", "join straight lines and blocks that do the same", merge_blocks},
     {"chains_to_sets", "make one set test of many tests of a value", chains_to_sets},
     {"gather_tests", "put tests of one value together, make a set of many", gather_tests},
+    {"chains_to_switches", "make a switch of many tests of a value", chains_to_switches},
     {"share_sets", "let set tests share their sets", share_sets},
     {"sink", "move values down to the only side that uses them", sink},
     {"dead_code", "drop blocks, values and parameters that nothing depends on", dead_code},
@@ -30,11 +31,21 @@ constexpr std::array<Pass, 11> kPasses = {{
 // Edges are led elsewhere before needs are merged: a need that was made larger can fail where the
 // small one could not, and then stands in the way. Merging blocks, and tests, leaves values to be
 // shared.
-constexpr std::array<std::string_view, 14> kPipeline = {
-    "fold_constants", "value_numbering", "jump_threading",  "facts",
-    "merge_needs",    "merge_blocks",    "value_numbering", "chains_to_sets",
-    "gather_tests",   "share_sets",      "value_numbering", "sink",
-    "merge_blocks",   "dead_code"};
+constexpr std::array<std::string_view, 15> kPipeline = {"fold_constants",
+                                                        "value_numbering",
+                                                        "jump_threading",
+                                                        "facts",
+                                                        "merge_needs",
+                                                        "merge_blocks",
+                                                        "value_numbering",
+                                                        "chains_to_sets",
+                                                        "chains_to_switches",
+                                                        "gather_tests",
+                                                        "share_sets",
+                                                        "value_numbering",
+                                                        "sink",
+                                                        "merge_blocks",
+                                                        "dead_code"};
 
 const Pass* find_pass(std::string_view name) {
   for (const Pass& pass : kPasses) {

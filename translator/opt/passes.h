@@ -8,6 +8,9 @@ namespace weir::opt {
 // Makes one set test of many tests of one value that share a way out.
 void chains_to_sets(ir::Function& function);
 
+// Makes a switch of many tests of one value that lead to different places.
+void chains_to_switches(ir::Function& function);
+
 // Drops what changes nothing: blocks no way leads to, values and parameters nothing uses. Effects
 // stay.
 void dead_code(ir::Function& function);
