@@ -118,6 +118,7 @@ TEST(Bench, PrintsATable) {
 }
 
 TEST(Bench, WrongInputIsSaid) {
+  EXPECT_EQ(weir({"bench", "--growth", "ip"}).status, 2);
   EXPECT_EQ(weir({"bench", "--engine", "moon", "ip"}).status, 2);
   EXPECT_EQ(weir({"bench", "--rounds", "1", "ip"}).status, 2);
   EXPECT_EQ(weir({"bench", "-r", "/no/such/file", "ip"}).status, 1);

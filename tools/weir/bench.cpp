@@ -10,6 +10,7 @@
 #include "tools/weir/bundled.h"
 #include "tools/weir/corpus_report.h"
 #include "tools/weir/filter_input.h"
+#include "tools/weir/growth_report.h"
 
 namespace weir::tool {
 namespace {
@@ -162,6 +163,24 @@ Status run_corpus(const Options& options, bench::FigureOptions measuring) {
   return {};
 }
 
+Status run_growth(const Options& options, const bench::FigureOptions& measuring) {
+  if (options.has("corpus") || options.has("expression-file") || !options.words().empty()) {
+    return fail(ErrorCode::kUsage, "--growth makes its own filters and takes none");
+  }
+  bench::pin_to_current_cpu();
+  const StatusLine status;
+  auto points = bench::measure_growth(
+      {.peer_seconds = measuring.peer_seconds,
+       .progress = [&](std::uint32_t hosts) { status.say(fmt::format("{} hosts", hosts)); }});
+  if (!points) {
+    return tl::make_unexpected(points.error());
+  }
+  status.say("");
+  const GrowthReport report{this_machine(), std::move(*points)};
+  fmt::print("{}", options.has("json") ? to_json(report) : to_table(report));
+  return {};
+}
+
 // libpcap's own programs for the expression, where there is one.
 void find_peers(const Options& options, const FilterInput& input, bench::FigureOptions& measuring) {
   Result<bench::PeerProgram> plain =
@@ -180,6 +199,9 @@ Status run(const Options& options) {
   auto measuring = read_measuring(options);
   if (!measuring) {
     return tl::make_unexpected(measuring.error());
+  }
+  if (options.has("growth")) {
+    return run_growth(options, *measuring);
   }
   if (options.has("corpus")) {
     return run_corpus(options, std::move(*measuring));
@@ -226,14 +248,26 @@ Command bench_command() {
       "results,\n"
       "and prints what a packet costs in each. Hot traffic fits the branch predictor's memory,\n"
       "unseen traffic does not. Without -r the bundled captures (hot) and a generated mix of\n"
-      "100,000 packets (unseen) are used. The kernel's engines need root.",
+      "100,000 packets (unseen) are used. The kernel's engines need root, and are measured on "
+      "live\n"
+      "packets in a network namespace of their own.\n"
+      "\n"
+      "Beside the engines stand rows of classic programs that others make: -O is libpcap's\n"
+      "optimiser, -weir weir's own; the ratio is to libpcap (user space), to kernel-classic-O (at "
+      "a\n"
+      "socket) or to kernel-tc-classic-O (at tc).",
       "  weir bench tcp port 80\n"
       "  weir bench -r trace.pcap udp port 53 and host 10.0.0.1\n"
+      "  weir bench --hook socket tcp port 80        which program to give a socket\n"
+      "  weir bench --corpus filters.tsv --hook user  every filter of a file\n"
+      "  weir bench --growth                         what a long list costs to set up\n"
       "  weir bench -j --engine libpcap --engine extended-interpreter ip",
       filter_input_options({
           {"read", 'r', OptionKind::kList, "FILE", "measure with the packets of a savefile"},
           {"corpus", 0, OptionKind::kValue, "FILE",
            "measure every filter of a file: name, link type, expression"},
+          {"growth", 0, OptionKind::kFlag, "",
+           "measure how set-up grows with a list, 10 to 10,000 hosts"},
           {"engine", 0, OptionKind::kList, "NAME", "only this engine (may be repeated)"},
           {"hook", 0, OptionKind::kList, "NAME",
            "only what runs there: user, socket, tc or xdp (may be repeated)"},
