@@ -177,12 +177,22 @@ void SavefileSource::begin_batch() {
   scan_.next();
 }
 
+Status SavefileSource::intact() const {
+  if (scan_.input.broken()) {
+    return scan_.invalid("the file became shorter while it was read");
+  }
+  return {};
+}
+
 Result<Batch> SavefileSource::next_batch() {
   if (!std::exchange(begun_, false)) {
     begin_batch();
   }
   for (;;) {
     Status status = format_->find_records();
+    if (auto intact = this->intact(); !intact) {
+      return tl::make_unexpected(std::move(intact.error()));
+    }
     // What was found before a break is handed out first; the next call meets the break again.
     if (scan_.scanned > 0) {
       break;
@@ -210,20 +220,21 @@ SavefileReader::SavefileReader(SavefileReader&&) noexcept = default;
 SavefileReader& SavefileReader::operator=(SavefileReader&&) noexcept = default;
 SavefileReader::~SavefileReader() = default;
 
-Result<SavefileReader> SavefileReader::open(const std::string& path) {
+Result<SavefileReader> SavefileReader::open(const std::string& path, MapGuard* guard) {
   if (path == "-") {
-    return from_fd(Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)), "standard input");
+    return from_fd(Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)), "standard input", guard);
   }
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) {
     return fail(ErrorCode::kSystem, fmt::format("cannot open: {}", std::strerror(errno)),
                 {.file = path});
   }
-  return from_fd(std::move(fd), path);
+  return from_fd(std::move(fd), path, guard);
 }
 
-Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name) {
-  auto source = std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name)));
+Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name, MapGuard* guard) {
+  auto source =
+      std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name), guard));
   if (auto status = source->open(); !status) {
     return tl::make_unexpected(std::move(status.error()));
   }
@@ -235,6 +246,8 @@ const SavefileHeader& SavefileReader::header() const { return source_->header();
 const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
   return source_->interfaces();
 }
+
+Status SavefileReader::intact() const { return source_->intact(); }
 
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
 

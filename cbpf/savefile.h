@@ -22,6 +22,7 @@
 
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
+#include "cbpf/base/map_guard.h"
 #include "cbpf/base/packet_bytes.h"
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
@@ -115,10 +116,13 @@ class SavefileReader {
   // Opens a file, "-" being standard input, and reads its header. kSystem when the file cannot be
   // opened or read; kInvalidFile when it is empty, no savefile, of a version that is not known, or
   // breaks off inside its header.
-  static Result<SavefileReader> open(const std::string& path);
+  //
+  // With a guard, which has to outlive the reader, a large file may be read as memory; the caller
+  // then asks intact() before it believes what it has made of a batch.
+  static Result<SavefileReader> open(const std::string& path, MapGuard* guard = nullptr);
 
   // The same on an open descriptor, read from where it stands; `name` is for error messages.
-  static Result<SavefileReader> from_fd(Fd fd, std::string name);
+  static Result<SavefileReader> from_fd(Fd fd, std::string name, MapGuard* guard = nullptr);
 
   SavefileReader(SavefileReader&&) noexcept;
   SavefileReader& operator=(SavefileReader&&) noexcept;
@@ -140,6 +144,10 @@ class SavefileReader {
   // A signal whose handler was installed without SA_RESTART ends the waiting for a pipe: kSystem
   // ("cannot read: Interrupted system call"), nothing is lost, and the next call goes on waiting.
   Result<Batch> next_batch();
+
+  // kInvalidFile when bytes of the last batch may not be those of the file, because it became
+  // shorter while it was read. Any thread may ask.
+  Status intact() const;
 
   // Bytes read from the descriptor so far (packed ones of a compressed file).
   std::uint64_t bytes_read() const;

@@ -13,6 +13,7 @@
 #include "cbpf/base/fd.h"
 #include "cbpf/base/result.h"
 #include "cbpf/compression.h"
+#include "cbpf/savefile_map.h"
 
 namespace weir::cbpf {
 
@@ -21,6 +22,7 @@ struct SavefileWindow {
   std::uint8_t* data = nullptr;
   std::size_t size = 0;
   std::uint64_t offset = 0;  // Where in the file (unpacked, where it is compressed) it begins.
+  bool mapped = false;       // The caches hold nothing of it yet.
 
   Bytes bytes() const { return {data, size}; }
 };
@@ -35,9 +37,10 @@ struct PageDelete {
 using Pages = std::unique_ptr<std::uint8_t[], PageDelete>;
 Pages make_pages(std::size_t size);
 
-// A window on the file: the bytes that have been read and not yet been consumed. read() into a
-// buffer that stays in the cache is faster here than mmap, which pays for every page, and it works
-// on pipes.
+// A window on the file: the bytes that have been read and not yet been consumed.
+//
+// A large file is read as memory where somebody guards it and that is fast (savefile_map.h).
+// Everything else is read() into a buffer that stays in the cache.
 //
 // The buffer is read into piece by piece from `area_` on, so that what is left of one piece stays
 // in front of the next, and in the end from `area_` on again, what is left being copied before it.
@@ -45,11 +48,12 @@ Pages make_pages(std::size_t size);
 // lines of the piece before.
 class SavefileInput {
  public:
-  SavefileInput(Fd fd, std::string name);
+  // Without a guard the file is never mapped.
+  SavefileInput(Fd fd, std::string name, MapGuard* guard = nullptr);
 
   // It moves with every fill().
   SavefileWindow window() {
-    return {.data = buffer_.get() + begin_, .size = size(), .offset = offset_};
+    return {.data = base_ + begin_, .size = size(), .offset = offset_, .mapped = map_.has_value()};
   }
   std::size_t size() const { return end_ - begin_; }
   const std::string& name() const { return name_; }
@@ -74,6 +78,10 @@ class SavefileInput {
   // data are damaged or break off.
   Result<bool> fill();
 
+  // Whether the window may hold what is not in the file, since it has become shorter or cannot be
+  // read; only of a mapped file.
+  bool broken() const { return broken_ || (map_ && map_->broken()); }
+
   // Whether what is read is unpacked on the way.
   bool compressed() const { return decompressor_ != nullptr; }
 
@@ -85,17 +93,31 @@ class SavefileInput {
   // may; as many bytes as one pread() gives, 0 at the end. kSystem when that fails.
   Result<std::size_t> read_at(std::uint64_t place, std::span<std::uint8_t> to) const;
 
+  // The file as memory, for threads that read it past the window; null where that cannot be or is
+  // slow. The window stays, and is not filled any more.
+  const SavefileMap* map_rest();
+
   // Reads on past the window, into other memory; 0 at the end. The errors are those of fill().
   Result<std::size_t> read(std::span<std::uint8_t> to);
 
  private:
+  void begin_map();
+  bool fill_mapped();
+  void leave_map();
   void make_room();
+  void move_before_area();
   tl::unexpected<Error> cannot_read() const;
   Result<std::size_t> read_some(std::uint8_t* to, std::size_t room);
   Result<std::size_t> unpack_some(std::uint8_t* to, std::size_t room);
 
   Fd fd_;
   std::string name_;
+  MapGuard* guard_ = nullptr;  // Until it has been tried to map the file.
+  std::optional<SavefileMap> map_;
+  bool broken_ = false;   // The map was, before it was left.
+  std::size_t held_ = 0;  // Where in the map the pages begin that were not given back.
+
+  std::uint8_t* base_ = nullptr;  // Of the map or of the buffer.
   Pages buffer_;
   std::size_t area_ = 0;
   std::size_t capacity_ = 0;

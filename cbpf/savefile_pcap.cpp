@@ -41,7 +41,7 @@ class PcapReader final : public SavefileFormatReader {
     std::uint32_t wire = 0;
   };
 
-  template <bool kSwapped>
+  template <bool kSwapped, bool kMapped>
   void find_plain_records();
   Result<bool> find_any_record();
   Lengths lengths_of(std::uint32_t first, std::uint32_t second) const;
@@ -124,7 +124,11 @@ Status PcapReader::find_records() {
   const bool swapped = swapped_;
   for (;;) {
     if (order_ == LengthOrder::kCapturedFirst) {
-      swapped ? find_plain_records<true>() : find_plain_records<false>();
+      if (scan_.window.mapped) {
+        swapped ? find_plain_records<true, true>() : find_plain_records<false, true>();
+      } else {
+        swapped ? find_plain_records<true, false>() : find_plain_records<false, false>();
+      }
     }
     const auto taken = find_any_record();
     if (!taken) {
@@ -138,7 +142,7 @@ Status PcapReader::find_records() {
 
 // Takes records as long as they are whole, in the usual order and of a length that says nothing
 // special.
-template <bool kSwapped>
+template <bool kSwapped, bool kMapped>
 void PcapReader::find_plain_records() {
   const std::uint8_t* const begin = scan_.window.data + scan_.scanned;
   const std::uint8_t* const end = scan_.window.data + scan_.window.size;
@@ -146,9 +150,14 @@ void PcapReader::find_plain_records() {
   PacketBytes* out = scan_.found->packets.get() + scan_.found->count;
   PacketBytes* const full = out + scan_.room();
   const std::uint32_t limit = least_limit_;
+  SavefileAhead ahead(p);
   while (out != full && static_cast<std::size_t>(end - p) >= kPcapRecordHeader) {
-    __builtin_prefetch(p + kAhead);
-    __builtin_prefetch(p + kAhead + 64);
+    if (kMapped) {
+      ahead.from(p);
+    } else {
+      __builtin_prefetch(p + kAhead);
+      __builtin_prefetch(p + kAhead + 64);
+    }
     const std::uint32_t captured = load_file32<kSwapped>(p + 8);
     const std::size_t length = kPcapRecordHeader + captured;
     if (captured > limit || static_cast<std::size_t>(end - p) < length) {

@@ -130,7 +130,11 @@ Status PcapngReader::open() {
 }
 
 Status PcapngReader::find_records() {
+  SavefileAhead ahead(scan_.window.data + scan_.scanned);
   while (scan_.room() != 0) {
+    if (scan_.window.mapped) {
+      ahead.from(scan_.window.data + scan_.scanned);
+    }
     const auto block = next_block();
     if (!block) {
       return tl::make_unexpected(block.error());

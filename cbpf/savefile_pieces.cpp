@@ -9,12 +9,20 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::size_t kMappedPieceBytes = std::size_t{2} << 20;
 constexpr std::size_t kFirstArea = std::size_t{64} << 10;
 
 // The shortest record: of pcap its header, of pcapng a simple packet block.
 constexpr std::size_t kLeastRecord = 16;
 
 }  // namespace
+
+void SavefilePiece::make_memory() {
+  if (memory_ == nullptr) {
+    area_ = kFirstArea;
+    memory_ = make_pages(area_ + kPieceBytes);
+  }
+}
 
 // Puts what is left of the piece before in front of the bytes that were read.
 SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
@@ -32,24 +40,30 @@ SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
   return {.data = begin, .size = left.size() + read, .offset = 0};
 }
 
-SavefilePieces::SavefilePieces(SavefileReader& reader) : source_(*reader.source_) {
-  if (const auto position = source_.scan().input.place()) {
+SavefilePieces::SavefilePieces(SavefileReader& reader)
+    : source_(*reader.source_), size_(kPieceBytes) {
+  SavefileScan& scan = source_.scan();
+  if (const auto position = scan.input.place()) {
     at_any_place_ = true;
     position_ = *position;
+    origin_ = position_ - (scan.window.offset + scan.window.size);
+    map_ = scan.input.map_rest();
+    size_ = map_ != nullptr ? kMappedPieceBytes : kPieceBytes;
   }
 }
 
 bool SavefilePieces::next(SavefilePiece& piece) {
-  if (piece.memory_ == nullptr) {
-    piece.area_ = kFirstArea;
-    piece.memory_ = make_pages(piece.area_ + kPieceBytes);
+  if (map_ != nullptr) {
+    map_->give_back(std::exchange(piece.held_begin_, 0), std::exchange(piece.held_end_, 0));
+  } else {
+    piece.make_memory();
   }
   piece.number_ = numbers_.fetch_add(1, std::memory_order_relaxed);
   piece.batches_.clear();
   piece.end_ = {};
   Result<std::size_t> read = 0;
   if (at_any_place_ && piece.number_ > 0) {
-    read = read_at(position_ + (piece.number_ - 1) * kPieceBytes, piece.area());
+    read = map_ != nullptr ? bring(piece) : read_at(position_of(piece), piece.area());
   }
   turns_.wait(piece.number_);
   const bool more = !ended_;
@@ -63,6 +77,22 @@ bool SavefilePieces::next(SavefilePiece& piece) {
   }
   turns_.pass();
   return more;
+}
+
+// The same as read_at() for a mapped file.
+std::size_t SavefilePieces::bring(SavefilePiece& piece) const {
+  const std::uint64_t begin = std::min<std::uint64_t>(position_of(piece), map_->size());
+  const std::uint64_t end = std::min<std::uint64_t>(begin + size_, map_->size());
+  map_->bring(begin, end);
+  return end - begin;
+}
+
+// What is left of the piece before stands in front of this one as it is.
+SavefileWindow SavefilePieces::mapped_window(SavefilePiece& piece, std::size_t brought) const {
+  const std::uint64_t begin = origin_ + rest_offset_;
+  const std::uint64_t end = std::min<std::uint64_t>(position_of(piece), map_->size()) + brought;
+  piece.held_begin_ = begin;
+  return {.data = map_->data() + begin, .size = end - begin, .offset = 0, .mapped = true};
 }
 
 // A whole piece, or less at the end of the file.
@@ -124,19 +154,22 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
     return;
   }
   bytes_read_ = at_any_place_ ? bytes_read_ + *read : scan.input.bytes_read();
-  scan.window = piece.place_before(rest_, *read);
+  scan.window = map_ != nullptr ? mapped_window(piece, *read) : piece.place_before(rest_, *read);
   scan.window.offset = rest_offset_;
   scan.scanned = 0;
   scan.found = &piece.found_;
   piece.found_.count = 0;
   scan.next();
   find_batches(piece);
-  const bool at_end = at_any_place_ ? *read < kPieceBytes : *read == 0;
+  const bool at_end = at_any_place_ ? *read < size_ : *read == 0;
   if (piece.end_ && at_end) {
     ended_ = true;
     if (scan.scanned < scan.window.size) {
       piece.end_ = source_.format().cut_off();
     }
+  }
+  if (map_ != nullptr) {
+    piece.held_end_ = origin_ + scan.position();
   }
   keep_rest();
 }
@@ -165,8 +198,10 @@ void SavefilePieces::find_batches(SavefilePiece& piece) {
 
 void SavefilePieces::keep_rest() {
   const SavefileScan& scan = source_.scan();
-  const Bytes rest = scan.window.bytes().subspan(scan.scanned);
-  rest_.assign(rest.begin(), rest.end());
+  if (map_ == nullptr) {
+    const Bytes rest = scan.window.bytes().subspan(scan.scanned);
+    rest_.assign(rest.begin(), rest.end());
+  }
   rest_offset_ = scan.position();
 }
 

@@ -35,6 +35,7 @@ class SavefilePiece {
  private:
   friend class SavefilePieces;
   std::uint8_t* area() { return memory_.get() + area_; }
+  void make_memory();
   SavefileWindow place_before(Bytes left, std::size_t read);
 
   std::uint64_t number_ = 0;
@@ -44,6 +45,9 @@ class SavefilePiece {
   Pages memory_;
   std::size_t area_ = 0;  // Where in the memory the piece is read to.
   SavefileFound found_;
+  // Of a mapped file, the range that only this piece needs.
+  std::size_t held_begin_ = 0;
+  std::size_t held_end_ = 0;
 };
 
 class SavefilePieces {
@@ -57,6 +61,11 @@ class SavefilePieces {
   bool next(SavefilePiece& piece);
 
  private:
+  std::uint64_t position_of(const SavefilePiece& piece) const {
+    return position_ + (piece.number_ - 1) * size_;
+  }
+  std::size_t bring(SavefilePiece& piece) const;
+  SavefileWindow mapped_window(SavefilePiece& piece, std::size_t brought) const;
   Result<std::size_t> read_at(std::uint64_t position, std::uint8_t* to) const;
   Result<std::size_t> read_on(SavefilePiece& piece);
   void find_first(SavefilePiece& piece);
@@ -66,7 +75,10 @@ class SavefilePieces {
 
   SavefileSource& source_;
   bool at_any_place_ = false;
-  std::uint64_t position_ = 0;  // In the file, of piece 1.
+  const SavefileMap* map_ = nullptr;  // Of a file that is mapped.
+  std::size_t size_ = 0;              // Of a piece.
+  std::uint64_t position_ = 0;        // In the file, of piece 1.
+  std::uint64_t origin_ = 0;          // In the file, where the savefile begins.
   std::atomic<std::uint64_t> numbers_{0};
 
   // Of whoever has the turn.

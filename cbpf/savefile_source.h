@@ -67,6 +67,24 @@ struct SavefileScan {
   }
 };
 
+// Asks for the lines of a mapped window some way ahead of whoever walks through it: where the next
+// record begins is known only when this one has come from memory, so what lies ahead is asked for
+// blindly, bodies and all, as fast as the memory gives it.
+class SavefileAhead {
+ public:
+  explicit SavefileAhead(const std::uint8_t* begin) : next_(begin) {}
+  void from(const std::uint8_t* p) {
+    for (; next_ < p + kDistance; next_ += kLine) {
+      __builtin_prefetch(next_);
+    }
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kLine = 64;
+  static constexpr std::ptrdiff_t kDistance = 4096;
+  const std::uint8_t* next_;
+};
+
 // A format's way of finding the records in the bytes of a scan, which outlives it.
 class SavefileFormatReader {
  public:
@@ -95,6 +113,7 @@ class SavefileSource {
   // Finds out the format and reads the header.
   Status open();
   Result<Batch> next_batch();
+  Status intact() const;
 
   SavefileScan& scan() { return scan_; }
   SavefileFormatReader& format() { return *format_; }

@@ -1,4 +1,5 @@
-// Savefiles read in pieces by several threads: what one reader alone gives, whatever the file is.
+// Savefiles read in pieces by several threads, and savefiles read as memory: what one reader gives
+// who copies, whatever the file is.
 #include "cbpf/savefile_pieces.h"
 
 #include <gtest/gtest.h>
@@ -63,12 +64,12 @@ ReadFile read_in_pieces(SavefileReader& reader, int threads) {
 }
 
 // A descriptor the bytes come out of: a file, or a pipe that somebody fills.
-enum class Source { kFile, kPipe };
+enum class Source { kFile, kMappedFile, kPipe };
 
 class Opened {
  public:
   Opened(const std::vector<std::uint8_t>& bytes, Source source) {
-    if (source == Source::kFile) {
+    if (source != Source::kPipe) {
       fd_ = test::file_of(bytes);
       return;
     }
@@ -101,13 +102,18 @@ class Opened {
 
 void expect_the_same(const std::vector<std::uint8_t>& bytes) {
   const ReadFile wanted = test::read_all(Bytes(bytes));
-  for (const Source source : {Source::kFile, Source::kPipe}) {
-    for (const int threads : {1, 2, 5}) {
-      SCOPED_TRACE(std::to_string(threads) + (source == Source::kPipe ? ", pipe" : ", file"));
+  for (const Source source : {Source::kFile, Source::kMappedFile, Source::kPipe}) {
+    for (const int threads : {0, 1, 2, 5}) {
+      SCOPED_TRACE(std::to_string(threads) + " threads, source " +
+                   std::to_string(static_cast<int>(source)));
       Opened opened(bytes, source);
-      auto reader = SavefileReader::from_fd(opened.take(), "test.pcap");
+      MapGuard guard;
+      auto reader = SavefileReader::from_fd(opened.take(), "test.pcap",
+                                            source == Source::kMappedFile ? &guard : nullptr);
       ASSERT_TRUE(reader);
-      const ReadFile read = read_in_pieces(*reader, threads);
+      const ReadFile read =
+          threads == 0 ? test::read_all(*reader) : read_in_pieces(*reader, threads);
+      EXPECT_TRUE(reader->intact());
       EXPECT_EQ(read.error, wanted.error);
       EXPECT_TRUE(read.bytes == wanted.bytes);
       EXPECT_TRUE(read.packets == wanted.packets);
@@ -190,6 +196,41 @@ TEST(SavefilePieces, HoldRecordsLargerThanAPiece) {
     bytes.pcap_record(1, 1, some_packet(size, static_cast<std::uint8_t>(size)), 9U << 20);
   }
   expect_the_same(bytes.get());
+}
+
+// Nobody is killed by a file that somebody makes shorter, and nothing is made up for what is gone.
+TEST(SavefilePieces, SayThatAMappedFileBecameShorter) {
+  random::Choices choices(std::uint64_t{4});
+  const auto bytes = large_pcap(choices, 1500, 8'000'000);
+  const ReadFile wanted = test::read_all(Bytes(bytes));
+  for (const bool alone : {true, false}) {
+    MapGuard guard;
+    const Fd file = test::file_of(bytes);
+    auto reader = SavefileReader::from_fd(Fd(::dup(file.get())), "x", &guard);
+    ASSERT_TRUE(reader);
+    if (alone) {
+      ReadFile read;
+      // So far that the file is read as memory.
+      while (read.bytes.size() < 1'000'000) {
+        const auto batch = reader->next_batch();
+        ASSERT_TRUE(batch);
+        test::add_batch(read, *batch);
+      }
+      ASSERT_EQ(::ftruncate(file.get(), 2'000'000), 0);
+      const ReadFile rest = test::read_all(*reader);
+      EXPECT_EQ(rest.error, "x: the file became shorter while it was read");
+      read.packets.insert(read.packets.end(), rest.packets.begin(), rest.packets.end());
+      ASSERT_LT(read.packets.size(), wanted.packets.size());
+      EXPECT_TRUE(std::equal(read.packets.begin(), read.packets.end(), wanted.packets.begin()));
+    } else {
+      SavefilePieces pieces(*reader);
+      ASSERT_EQ(::ftruncate(file.get(), 2'000'000), 0);
+      SavefilePiece piece;
+      while (pieces.next(piece) && piece.end()) {
+      }
+    }
+    EXPECT_FALSE(reader->intact());
+  }
 }
 
 TEST(SavefilePieces, UnpackInTheOrderOfTheFile) {

@@ -97,7 +97,7 @@ FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
 FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rule]->totals; }
 
 Status FilterRun::run(const std::string& file) {
-  auto reader = cbpf::SavefileReader::open(file);
+  auto reader = cbpf::SavefileReader::open(file, &guard_);
   if (!reader) {
     return tl::make_unexpected(reader.error());
   }
@@ -173,6 +173,9 @@ Status FilterRun::run_alone(cbpf::SavefileReader& reader, const std::string& fil
     if (auto judged = judge(*batch, file, verdicts); !judged) {
       return judged;
     }
+    if (auto intact = reader.intact(); !intact) {
+      return intact;
+    }
     if (auto done = commit(*batch, verdicts); !done) {
       return done;
     }
@@ -186,6 +189,7 @@ Status FilterRun::run_alone(cbpf::SavefileReader& reader, const std::string& fil
 // belongs to whoever has the turn.
 struct FilterRun::Worker {
   FilterRun& run;
+  const cbpf::SavefileReader& reader;
   const std::string& file;
   cbpf::SavefilePieces pieces;
   Turns turns;
@@ -216,6 +220,10 @@ void FilterRun::Worker::work() {
       }
     }
     turns.wait(piece.number());
+    if (auto intact = reader.intact(); status && !intact) {
+      status = std::move(intact);
+      judged = 0;
+    }
     if (!over) {
       commit(piece, verdicts, judged, status ? piece.end() : std::move(status));
     }
@@ -250,7 +258,8 @@ void FilterRun::Worker::commit(const cbpf::SavefilePiece& piece, std::vector<Ver
 }
 
 Status FilterRun::run_in_threads(cbpf::SavefileReader& reader, const std::string& file) {
-  Worker worker{.run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader)};
+  Worker worker{
+      .run = *this, .reader = reader, .file = file, .pieces = cbpf::SavefilePieces(reader)};
   std::vector<std::thread> threads;
   std::unique_lock lock(worker.mutex);
   try {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cbpf/base/map_guard.h"
 #include "cbpf/savefile.h"
 #include "tools/engine/engine.h"
 #include "tools/filter/output.h"
@@ -121,6 +122,7 @@ class FilterRun {
   filter::Progress& progress_;
   std::vector<std::unique_ptr<Branch>> branches_;
   StopSignals stop_;
+  MapGuard guard_;
   std::mutex kernel_;  // The kernel's engines take one batch at a time.
   std::atomic<bool> ended_ = false;
   bool opened_ = false;
