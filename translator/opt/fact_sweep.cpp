@@ -78,6 +78,10 @@ void FactSweep::visit_branch(BlockId at, FactState state) {
     follow_only(at, 1, no);
   } else if (!facts_.assume(no, c, false)) {
     follow_only(at, 0, yes);
+  } else if (const std::uint32_t only =
+                 needless(function_.blocks[at].terminator, yes, no, known_[at]);
+             only != kNone) {
+    follow_only(at, only, state);
   } else {
     follow(at, 0, yes);
     follow(at, 1, no);

@@ -33,6 +33,12 @@ class FactSweep {
   // Called for each edge that can be taken, with what is known on it.
   virtual void redirect(ir::Edge&, FactState&, const KnownNeeds&) {}
 
+  // Asked of each branch that is not decided, with what is known on either side: the edge that may
+  // be taken whatever the answer is; kNone when there is none.
+  virtual std::uint32_t needless(const ir::Terminator&, FactState, FactState, const KnownNeeds&) {
+    return kNone;
+  }
+
   // The compare of a branch as classes, simplified.
   Comparison comparison(const ir::Terminator& end);
   // The edge a decided terminator takes; kNone when several can be taken.

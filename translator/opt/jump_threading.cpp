@@ -4,6 +4,8 @@
 // computed is made anew where it is used, which is always possible because values are pure, and
 // cheap because most of it is there already.
 //
+// And leaves out a test whose other side would lead to the same place in one more step.
+//
 // A block can be passed when its needs and guards are known to pass on the edge, no block behind it
 // uses its parameters but through edges, and none has a need or a load at an offset that it
 // computes: made anew on the way past it, the offset would be another value than the one needs ask
@@ -131,6 +133,34 @@ class Threader final : public FactSweep {
       }
       edge = {next.to, std::move(arguments)};
     }
+  }
+
+  // A test says nothing when the block behind its other side would send what holds here to where it
+  // goes from here: `x = 5 or x & 1 = 1`.
+  std::uint32_t needless(const ir::Terminator& end, FactState yes, FactState no,
+                         const KnownNeeds& known) override {
+    return leads_to(end.edges[1], end.edges[0], yes, known)  ? 1
+           : leads_to(end.edges[0], end.edges[1], no, known) ? 0
+                                                             : kNone;
+  }
+
+  bool leads_to(const ir::Edge& edge, const ir::Edge& target, const FactState& state,
+                const KnownNeeds& known) {
+    const std::optional<std::uint32_t> way = way_through(edge, state, known);
+    if (!way) {
+      return false;
+    }
+    const ir::Edge& next = function_.blocks[edge.to].terminator.edges[*way];
+    if (next.to != target.to) {
+      return false;
+    }
+    for (std::size_t i = 0; i < next.arguments.size(); ++i) {
+      if (on_edge(edge, expressions_.of(next.arguments[i])) !=
+          expressions_.of(target.arguments[i])) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // The edge by which what comes in by `edge` leaves that block again, if it can pass.

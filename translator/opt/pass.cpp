@@ -21,7 +21,7 @@ constexpr std::array<Pass, 12> kPasses = {{
     {"merge_needs", "ask once for the bytes that every accepting way asks for", merge_needs},
     {"merge_blocks", "join straight lines and blocks that do the same", merge_blocks},
     {"chains_to_sets", "make one set test of many tests of a value", chains_to_sets},
-    {"gather_tests", "put tests of one value together, make a set of many", gather_tests},
+    {"gather_tests", "put tests of one value together", gather_tests},
     {"chains_to_switches", "make a switch of many tests of a value", chains_to_switches},
     {"share_sets", "let set tests share their sets", share_sets},
     {"sink", "move values down to the only side that uses them", sink},
@@ -29,23 +29,13 @@ constexpr std::array<Pass, 12> kPasses = {{
 }};
 
 // Edges are led elsewhere before needs are merged: a need that was made larger can fail where the
-// small one could not, and then stands in the way. Merging blocks, and tests, leaves values to be
-// shared.
-constexpr std::array<std::string_view, 15> kPipeline = {"fold_constants",
-                                                        "value_numbering",
-                                                        "jump_threading",
-                                                        "facts",
-                                                        "merge_needs",
-                                                        "merge_blocks",
-                                                        "value_numbering",
-                                                        "chains_to_sets",
-                                                        "chains_to_switches",
-                                                        "gather_tests",
-                                                        "share_sets",
-                                                        "value_numbering",
-                                                        "sink",
-                                                        "merge_blocks",
-                                                        "dead_code"};
+// small one could not, and then stands in the way. And once more behind it, where fewer needs stand
+// at all. Merging blocks, and tests, leaves values to be shared.
+constexpr std::array<std::string_view, 18> kPipeline = {
+    "fold_constants", "value_numbering",    "jump_threading", "facts",        "merge_needs",
+    "merge_blocks",   "value_numbering",    "jump_threading", "merge_blocks", "value_numbering",
+    "chains_to_sets", "chains_to_switches", "gather_tests",   "share_sets",   "value_numbering",
+    "sink",           "merge_blocks",       "dead_code"};
 
 const Pass* find_pass(std::string_view name) {
   for (const Pass& pass : kPasses) {

@@ -119,7 +119,7 @@ b0:
   branch gt v0, 9 ? b1 : b2
 b1:
   v1 = load 2 [12]
-  branch eq v1, 7 ? b3 : b5
+  branch eq v1, 7 ? b3 : b6
 b2:
   need 50
   jump b3
@@ -131,6 +131,8 @@ b4:
   return v3
 b5:
   return 0
+b6:
+  return 2
 )"),
             R"(
 b0:
@@ -139,7 +141,7 @@ b0:
   branch gt v0, 9 ? b1 : b2
 b1:
   v1 = load 2 [12]
-  branch eq v1, 7 ? b4 : b5
+  branch eq v1, 7 ? b4 : b6
 b2:
   need 50
   jump b3
@@ -151,6 +153,42 @@ b4:
   v4 = add v0, v3
   return v4
 b5:
+  return 0
+b6:
+  return 2
+)");
+}
+
+// Where v1 is 5 its lowest bit is 1, and the second test leads to b3 just as well.
+TEST(JumpThreading, LeavesOutATestThatSaysNothing) {
+  EXPECT_EQ(after("jump_threading", R"(
+b0:
+  need 15
+  v0 = load 1 [14]
+  v1 = load 1 [13]
+  branch eq v1, 5 ? b4 : b1
+b1:
+  branch eq v0, 5 ? b3 : b2
+b2:
+  branch set v0, 1 ? b3 : b4
+b3:
+  return 1
+b4:
+  return 0
+)"),
+            R"(
+b0:
+  need 15
+  v0 = load 1 [14]
+  v1 = load 1 [13]
+  branch eq v1, 5 ? b4 : b1
+b1:
+  jump b2
+b2:
+  branch set v0, 1 ? b3 : b4
+b3:
+  return 1
+b4:
   return 0
 )");
 }
