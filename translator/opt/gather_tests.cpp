@@ -1,11 +1,10 @@
-// Puts the tests of one value together, and makes a set of many: `host A or host B` asks for the
-// source, the destination, the source, the destination.
+// Puts the tests of one value together: `host A and src host B` asks for the source, the
+// destination and the source again.
 //
 // A chain is a line of blocks that all branch to one and the same edge when their test holds, and
 // else to the next. Where no need or guard stands between two of them their order does not matter,
-// so the tests for equality are written down value by value. What the blocks compute is computed at
-// the chain's beginning; `sink` moves it down again. Price: O(values + edges), and n log n for n
-// members of sets.
+// so compares with constants are written down value by value. What the blocks compute is computed
+// at the chain's beginning; `sink` moves it down again. Price: O(values + edges).
 #include <algorithm>
 #include <cstddef>
 #include <map>
@@ -13,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "translator/ir/builder.h"
 #include "translator/ir/graph.h"
 #include "translator/ir/rewrite.h"
 #include "translator/opt/passes.h"
@@ -27,21 +25,17 @@ using ir::kNoValue;
 using ir::Op;
 using ir::ValueId;
 
-// Fewer numbers than this are compared one by one.
-constexpr std::size_t kSmallestSet = 8;
-
-// Tests that stand next to each other: of one value for several numbers, or a single other one.
-struct Group {
+struct Test {
   Compare compare = Compare::kEq;
   ValueId a = kNoValue;
-  std::vector<ValueId> bs;
-  std::vector<std::uint32_t> origins;  // Of each test.
+  ValueId b = kNoValue;
+  std::uint32_t origin = ir::kNoOrigin;
 };
 
 class Gatherer {
  public:
   explicit Gatherer(ir::Function& function)
-      : function_(function), builder_(function), in_chain_(function.blocks.size()) {}
+      : function_(function), in_chain_(function.blocks.size()) {}
 
   void run() {
     const ir::Predecessors predecessors(function_);
@@ -101,34 +95,28 @@ class Gatherer {
 
   void gather(const std::vector<BlockId>& chain, std::uint32_t hit) {
     const ir::Edge hit_edge = end_of(chain[0]).edges[hit];
-    std::vector<Group> groups;
+    // Tests that stand next to each other: of one value, or a single one of two values.
+    std::vector<std::vector<Test>> groups;
     std::map<ValueId, std::size_t> of_value;
     bool moved = false;
-    bool large = false;
     for (const BlockId at : chain) {
       in_chain_[at] = true;
       const ir::Terminator& end = end_of(at);
       const Compare compare = same(end.edges[0], hit_edge) ? end.compare : ir::negate(end.compare);
-      const bool equality = compare == Compare::kEq && function_.values[end.b].op == Op::kConstant;
-      if (equality) {
-        const auto [found, fresh] = of_value.try_emplace(end.a, groups.size());
-        if (!fresh) {
-          Group& group = groups[found->second];
-          group.bs.push_back(end.b);
-          group.origins.push_back(end.origin);
-          moved = moved || found->second + 1 != groups.size();
-          large = large || group.bs.size() >= kSmallestSet;
-          continue;
-        }
+      std::size_t group = groups.size();
+      if (function_.values[end.b].op == Op::kConstant) {
+        group = of_value.try_emplace(end.a, group).first->second;
       }
-      groups.push_back({compare, end.a, {end.b}, {end.origin}});
+      moved = moved || group + 1 < groups.size();
+      groups.resize(std::max(groups.size(), group + 1));
+      groups[group].push_back({compare, end.a, end.b, end.origin});
     }
-    if (moved || large) {
+    if (moved) {
       write(chain, groups, hit_edge);
     }
   }
 
-  void write(const std::vector<BlockId>& chain, const std::vector<Group>& groups,
+  void write(const std::vector<BlockId>& chain, const std::vector<std::vector<Test>>& groups,
              const ir::Edge& hit) {
     const ir::Terminator& last = end_of(chain.back());
     const ir::Edge miss = same(last.edges[0], hit) ? last.edges[1] : last.edges[0];
@@ -138,51 +126,23 @@ class Gatherer {
       body.insert(body.end(), other.begin(), other.end());
       other.clear();
     }
-    std::size_t used = 0;
-    BlockId before = chain[0];
-    const auto test = [&](Compare compare, ValueId a, ValueId b, std::uint32_t origin) {
-      const BlockId at = chain[used];
-      if (used++ != 0) {
-        function_.blocks[before].terminator.edges[1] = {at, {}};
-      }
-      before = at;
-      function_.blocks[at].terminator = {.end = ir::End::kBranch,
-                                         .compare = compare,
-                                         .a = a,
-                                         .b = b,
-                                         .edges = {hit, miss},
-                                         .cases = {},
-                                         .origin = origin};
-    };
-    for (const Group& group : groups) {
-      if (group.bs.size() >= kSmallestSet) {
-        builder_.set_origin(group.origins[0]);
-        const ValueId in = builder_.add_value(
-            {.op = Op::kIn, .k = add_set(group), .a = group.a, .origin = group.origins[0]});
-        body_of(chain[0]).push_back(in);
-        test(Compare::kNe, in, builder_.constant(0), group.origins[0]);
-        continue;
-      }
-      for (std::size_t i = 0; i < group.bs.size(); ++i) {
-        test(group.compare, group.a, group.bs[i], group.origins[i]);
+    std::size_t next = 0;
+    for (const std::vector<Test>& group : groups) {
+      for (const Test& test : group) {
+        const BlockId at = chain[next++];
+        function_.blocks[at].terminator = {
+            .end = ir::End::kBranch,
+            .compare = test.compare,
+            .a = test.a,
+            .b = test.b,
+            .edges = {hit, next < chain.size() ? ir::Edge{chain[next], {}} : miss},
+            .cases = {},
+            .origin = test.origin};
       }
     }
-  }
-
-  std::vector<ValueId>& body_of(BlockId at) { return function_.blocks[at].body; }
-
-  std::uint32_t add_set(const Group& group) {
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> members;
-    for (const ValueId b : group.bs) {
-      const std::uint32_t k = function_.values[b].k;
-      members.emplace_back(k, k);
-    }
-    function_.sets.push_back(ir::make_set(members));
-    return static_cast<std::uint32_t>(function_.sets.size() - 1);
   }
 
   ir::Function& function_;
-  ir::FunctionBuilder builder_;
   std::vector<bool> in_chain_;     // By block.
   std::vector<std::size_t> ways_;  // Into each block.
 };
@@ -192,7 +152,6 @@ class Gatherer {
 void gather_tests(ir::Function& function) {
   ir::remove_unreachable_blocks(function);
   Gatherer(function).run();
-  ir::remove_unreachable_blocks(function);
 }
 
 }  // namespace weir::opt

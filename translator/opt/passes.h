@@ -25,7 +25,7 @@ void facts(ir::Function& function);
 // The same, and leads edges past blocks that are decided on them alone.
 void jump_threading(ir::Function& function);
 
-// Puts tests of one value that lead to one place next to each other, and makes a set of many.
+// Puts tests of one value that lead to one place next to each other.
 void gather_tests(ir::Function& function);
 
 // Lets the first need on a way ask for all that every way on from there to an accepting return asks
