@@ -5,10 +5,10 @@
 namespace weir::lower::classic {
 namespace {
 
-// A leaf asks for up to this many numbers one after the other: longer leaves make a shorter
+// A leaf asks with up to this many compares one after the other: longer leaves make a shorter
 // program, shorter ones a quicker.
 constexpr std::size_t kLeaf = 16;
-// So many are asked for without any tree, which no program could be shorter than.
+// So many compares are made without any tree, which would make the program longer.
 constexpr std::size_t kAlone = 100;
 
 constexpr std::uint32_t kLastNumber = 0xffffffff;
@@ -29,7 +29,6 @@ class Tree {
   std::uint32_t high(std::size_t i) const {
     return i + 1 < segments_.size() ? segments_[i + 1].low - 1 : kLastNumber;
   }
-  bool is_single(std::size_t i) const { return segments_[i].low == high(i); }
 
   BlockId jump(cbpf::Code operation, std::uint32_t k, BlockId yes, BlockId no) {
     const auto id = static_cast<BlockId>(code_.blocks.size());
@@ -47,11 +46,12 @@ class Tree {
       return segments_[first].to;
     }
     const std::size_t most = last - first == segments_.size() ? kAlone : kLeaf;
-    if (is_leaf(first, last, segments_[first].to, most)) {
-      return chain(first, last, segments_[first].to);
-    }
-    if (is_leaf(first, last, segments_[first + 1].to, most)) {
-      return chain(first, last, segments_[first + 1].to);
+    // Of two neighbours, one leads to where most numbers lead.
+    const BlockId one = segments_[first].to;
+    const BlockId other = segments_[first + 1].to;
+    const BlockId rest = compares(first, last, one) <= compares(first, last, other) ? one : other;
+    if (compares(first, last, rest) <= most) {
+      return chain(first, last, rest);
     }
     const std::size_t middle = split(first, last);
     const BlockId low = build(first, middle);
@@ -67,25 +67,32 @@ class Tree {
     return first + (rounded == 0 || rounded >= last - first ? half : rounded);
   }
 
-  // Whether all but single numbers lead to `rest`.
-  bool is_leaf(std::size_t first, std::size_t last, BlockId rest, std::size_t most) const {
-    std::size_t singles = 0;
+  // How many compares find out what does not lead to `rest`.
+  std::size_t compares(std::size_t first, std::size_t last, BlockId rest) const {
+    std::size_t count = 0;
     for (std::size_t i = first; i < last; ++i) {
-      if (segments_[i].to == rest) {
-        continue;
-      }
-      if (!is_single(i) || ++singles > most) {
-        return false;
-      }
+      const bool one_end = segments_[i].low == 0 || high(i) == kLastNumber;
+      count += segments_[i].to == rest ? 0 : segments_[i].low == high(i) || one_end ? 1 : 2;
     }
-    return true;
+    return count;
   }
 
+  // One compare after the other, from the lowest number up.
   BlockId chain(std::size_t first, std::size_t last, BlockId rest) {
     BlockId next = rest;
     for (std::size_t i = last; i-- > first;) {
-      if (segments_[i].to != rest) {
-        next = jump(cbpf::kJeq, segments_[i].low, segments_[i].to, next);
+      const auto [low, to] = segments_[i];
+      if (to == rest) {
+        continue;
+      }
+      if (low == high(i)) {
+        next = jump(cbpf::kJeq, low, to, next);
+      } else if (low == 0) {
+        next = jump(cbpf::kJgt, high(i), next, to);
+      } else {
+        // What is below this segment is in none of the later ones.
+        const BlockId inside = high(i) == kLastNumber ? to : jump(cbpf::kJgt, high(i), next, to);
+        next = jump(cbpf::kJge, low, inside, rest);
       }
     }
     return next;

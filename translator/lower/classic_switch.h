@@ -24,8 +24,9 @@ std::vector<Segment> segments_of(const ir::Terminator& end, std::span<const Bloc
 std::vector<Segment> merge_neighbours(std::span<const Segment> segments);
 
 // Adds blocks that lead from A to its segment's target and gives the first of them; the target
-// itself if there is but one segment. For n separate numbers it takes about 5n/4 instructions and
-// executes log2(n) + 1 of them.
+// itself if there is but one segment. Up to a hundred compares are made one after the other, which
+// is the shortest there is; for more separate numbers n it takes about 17n/16 instructions and
+// executes log2(n) + 12 of them.
 BlockId add_switch_tree(Code& code, std::span<const Segment> segments);
 
 }  // namespace weir::lower::classic

@@ -5,11 +5,13 @@
 
 #include "cbpf/validate.h"
 #include "translator/lower/classic_alike.h"
+#include "translator/lower/classic_early_needs.h"
 #include "translator/lower/classic_layout.h"
 #include "translator/lower/classic_needs.h"
 #include "translator/lower/classic_select.h"
 #include "translator/lower/classic_tidy.h"
 #include "translator/lower/classic_values.h"
+#include "translator/opt/pass.h"
 
 namespace weir::lower {
 namespace {
@@ -37,23 +39,54 @@ Result<cbpf::Program> lower_once(const ir::Function& function, bool share,
   }
 }
 
+// Keeps the shortest of the programs that are tried.
+class Shortest {
+ public:
+  explicit Shortest(const ClassicOptions& options) : options_(options) {}
+
+  void try_all(ir::Function function) {
+    classic::make_canonical(function);
+    try_both(function);
+    if (classic::merge_alike(function)) {
+      try_both(function);
+    }
+  }
+
+  Result<cbpf::Program> take() && { return std::move(best_); }
+
+ private:
+  void try_both(const ir::Function& function) {
+    for (const bool share : {false, true}) {
+      auto found = lower_once(function, share, options_);
+      if (!best_ || (found && found->instructions.size() < best_->instructions.size())) {
+        best_ = std::move(found);
+      }
+    }
+  }
+
+  const ClassicOptions& options_;
+  Result<cbpf::Program> best_ = fail(ErrorCode::kUnsupported, "");
+};
+
+// Where needs are gone that stood between them, blocks can be passed, merged and put in order.
+void tidy_up(ir::Function& function) {
+  opt::PassOptions passes;
+  passes.passes = {"value_numbering", "jump_threading", "merge_blocks", "gather_tests",
+                   "value_numbering", "merge_blocks",   "dead_code"};
+  (void)opt::run_passes(function, passes);
+}
+
 }  // namespace
 
 Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOptions& options) {
-  ir::Function canonical = function;
-  classic::make_canonical(canonical);
-  auto program = lower_once(canonical, false, options);
-  const auto try_also = [&](const ir::Function& other, bool share) {
-    auto found = lower_once(other, share, options);
-    if (found && (!program || found->instructions.size() < program->instructions.size())) {
-      program = std::move(found);
-    }
-  };
-  try_also(canonical, true);
-  if (classic::merge_alike(canonical)) {
-    try_also(canonical, false);
-    try_also(canonical, true);
+  Shortest shortest(options);
+  shortest.try_all(function);
+  ir::Function bare = function;
+  if (classic::drop_early_needs(bare)) {
+    tidy_up(bare);
+    shortest.try_all(std::move(bare));
   }
+  auto program = std::move(shortest).take();
   if (!program) {
     return program;
   }

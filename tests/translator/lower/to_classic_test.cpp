@@ -60,6 +60,13 @@ TEST(ToClassic, ALongListIsSearchedAndNotReadThrough) {
   }
 }
 
+// The first port is loaded for nothing but its bound, and whoever is accepted passes a farther one.
+TEST(ToClassic, NoBytesAreAskedForThatAreAskedForLater) {
+  EXPECT_LE(
+      lowered("udp port 51614 and ip6 or src host 10.0.0.1 and udp[8:4] < 51").instructions.size(),
+      14U);
+}
+
 // A word is kept while islands stand in between, which returns must not.
 TEST(ToClassic, LongProgramsKeepWords) {
   for (const std::uint32_t count : {150U, 300U, 600U}) {
