@@ -112,14 +112,14 @@ std::string random_expression(Choices& choices) {
   return text;
 }
 
-std::string random_list(Choices& choices, std::uint32_t terms) {
+std::string random_list(Choices& choices, std::uint32_t terms, std::uint32_t most_shapes) {
   struct Shape {
     std::uint32_t shape = 0;
     std::string side;
     std::string protocol;
   };
   std::vector<Shape> shapes;
-  for (std::uint32_t i = 1 + choices.below(3); i > 0; --i) {
+  for (std::uint32_t i = 1 + choices.below(most_shapes); i > 0; --i) {
     shapes.push_back({choices.below(kShapes), direction(choices), transport(choices)});
   }
   std::string text;

@@ -15,7 +15,7 @@ std::string random_term(Choices& choices);
 // A few terms joined by and, or, not and parentheses, as they compile for Ethernet.
 std::string random_expression(Choices& choices);
 
-// So many terms of one to three shapes, joined by or: hosts, nets, ports, protocols.
-std::string random_list(Choices& choices, std::uint32_t terms);
+// So many terms of one to `most_shapes` shapes, joined by or: hosts, nets, ports, protocols.
+std::string random_list(Choices& choices, std::uint32_t terms, std::uint32_t most_shapes = 3);
 
 }  // namespace weir::random
