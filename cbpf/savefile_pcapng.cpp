@@ -83,6 +83,17 @@ class PcapngReader final : public SavefileFormatReader {
   tl::unexpected<Error> cut_off() const override;
 
  private:
+  // What taking a packet of an interface needs to know of it.
+  struct PlainInterface {
+    int link_type = 0;
+    std::uint32_t most = 0;         // Captured bytes.
+    std::uint64_t ns_per_tick = 0;  // 0: a tick is not so many whole nanoseconds.
+    std::uint64_t ns_of_offset = 0;
+  };
+
+  // Takes enhanced packet blocks as long as there is nothing special about them.
+  template <bool kSwapped>
+  void find_plain_packets(SavefileAhead& ahead);
   // The block at the end of the batch; none when it is not yet whole in the window.
   Result<std::optional<Block>> next_block();
   Result<std::uint32_t> block_length(std::uint32_t type, const std::uint8_t* p) const;
@@ -103,6 +114,7 @@ class PcapngReader final : public SavefileFormatReader {
   bool swapped_ = false;
   bool in_section_ = false;
   std::uint32_t max_block_ = kMaxBlock;
+  std::vector<PlainInterface> plain_;  // Of scan_.interfaces.
 };
 
 Status PcapngReader::open() {
@@ -132,8 +144,9 @@ Status PcapngReader::open() {
 Status PcapngReader::find_records() {
   SavefileAhead ahead(scan_.window.data + scan_.scanned);
   while (scan_.room() != 0) {
-    if (scan_.window.mapped) {
-      ahead.from(scan_.window.data + scan_.scanned);
+    swapped_ ? find_plain_packets<true>(ahead) : find_plain_packets<false>(ahead);
+    if (scan_.room() == 0) {
+      break;
     }
     const auto block = next_block();
     if (!block) {
@@ -152,6 +165,50 @@ Status PcapngReader::find_records() {
     scan_.scanned += (*block)->length;
   }
   return {};
+}
+
+template <bool kSwapped>
+void PcapngReader::find_plain_packets(SavefileAhead& ahead) {
+  constexpr std::uint32_t kFixed = kBlockOverhead + 20;
+  const std::uint8_t* const begin = scan_.window.data + scan_.scanned;
+  const std::uint8_t* const end = scan_.window.data + scan_.window.size;
+  const std::uint8_t* p = begin;
+  const std::size_t first = scan_.found->count;
+  const std::size_t full = first + scan_.room();
+  std::size_t count = first;
+  // The batch has the link type of its first packet.
+  bool begun = scan_.packets() != 0;
+  while (count != full && static_cast<std::size_t>(end - p) >= kFixed) {
+    if (scan_.window.mapped) {
+      ahead.from(p);
+    }
+    const std::uint32_t length = load_file32<kSwapped>(p + 4);
+    const std::uint32_t interface = load_file32<kSwapped>(p + 8);
+    if (load_file32<kSwapped>(p) != kEnhancedPacketBlock || length < kFixed ||
+        length > max_block_ || length % 4 != 0 || static_cast<std::size_t>(end - p) < length ||
+        load_file32<kSwapped>(p + length - 4) != length || interface >= plain_.size()) {
+      break;
+    }
+    const PlainInterface& plain = plain_[interface];
+    const std::uint32_t captured = load_file32<kSwapped>(p + 20);
+    if (captured > std::min(length - kFixed, plain.most) || plain.ns_per_tick == 0 ||
+        (begun && plain.link_type != scan_.link_type)) {
+      break;
+    }
+    begun = true;
+    scan_.link_type = plain.link_type;
+    const std::uint64_t ticks =
+        std::uint64_t{load_file32<kSwapped>(p + 12)} << 32 | load_file32<kSwapped>(p + 16);
+    scan_.found->packets[count] = {p + kBlockHeader + 20, captured, load_file32<kSwapped>(p + 24)};
+    scan_.found->blocks[count] = {.timestamp = ticks * plain.ns_per_tick + plain.ns_of_offset,
+                                  .begin = p,
+                                  .length = length,
+                                  .interface = interface};
+    ++count;
+    p += length;
+  }
+  scan_.found->count = count;
+  scan_.scanned += static_cast<std::size_t>(p - begin);
 }
 
 Result<std::optional<Block>> PcapngReader::next_block() {
@@ -233,6 +290,7 @@ Result<bool> PcapngReader::take_section(const Block& block) {
   swapped_ = swapped;
   in_section_ = true;
   scan_.interfaces.clear();
+  plain_.clear();
   // A copy with fewer packets is shorter than the section said, so it says "not known".
   std::fill_n(scan_.window.data + scan_.scanned + 16, 8, std::uint8_t{0xff});
   return true;
@@ -263,6 +321,13 @@ Result<bool> PcapngReader::take_interface(const Block& block) {
     scan_.header.link_type = scan_.link_type = interface.link_type;
     scan_.header.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
   }
+  const std::uint64_t per_second = interface.ticks_per_second;
+  const bool whole = per_second <= kNanoseconds && kNanoseconds % per_second == 0;
+  plain_.push_back(
+      {.link_type = interface.link_type,
+       .most = max_captured_length(interface.link_type),
+       .ns_per_tick = whole ? kNanoseconds / per_second : 0,
+       .ns_of_offset = static_cast<std::uint64_t>(interface.offset_seconds) * kNanoseconds});
   scan_.interfaces.push_back(std::move(interface));
   return true;
 }
