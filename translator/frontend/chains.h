@@ -34,7 +34,7 @@ using ReadFile = std::function<Result<std::string>(const std::string& name)>;
 
 struct ChainOptions {
   int link_type = 1;         // A DLT_* number.
-  std::size_t shortest = 24;  // Chains of fewer terms pass as they are.
+  std::size_t shortest = 16;  // Chains of fewer terms pass as they are.
   ReadFile read_file;        // Without it, files are errors.
 };
 

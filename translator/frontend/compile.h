@@ -21,7 +21,7 @@ struct ExpressionOptions {
   // With `optimize` an expression passes as it is, unless it names files: libpcap's optimiser knows
   // no sets.
   cbpf::CompileOptions compile;
-  std::size_t shortest_chain = 24;
+  std::size_t shortest_chain = 16;
   ReadFile read_file;
 };
 

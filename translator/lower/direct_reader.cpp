@@ -187,6 +187,7 @@ class DirectReader final : public PacketReader {
   }
 
   bool reads_network_order() const override { return true; }
+  bool reads_wide() const override { return true; }
 
   Vreg length() override {
     if (target_.length.exists()) {

@@ -65,6 +65,8 @@ class PacketReader {
   virtual machine::Vreg load(PacketBase base, std::uint64_t offset, std::uint8_t width,
                              bool network_order) = 0;
   virtual bool reads_network_order() const = 0;
+  // Whether `width` may be 8.
+  virtual bool reads_wide() const { return false; }
 
   // The packet's wire length.
   virtual machine::Vreg length() = 0;

@@ -382,14 +382,23 @@ class Selector {
 
   void look_up(ValueId test, const std::function<Edge()>& yes, const std::function<Edge()>& no) {
     const Value& value = function_.values[test];
-    std::vector<Vreg> words;
+    std::vector<ValueId> parts;
     ValueId key = value.a;
     for (; function_.values[key].op == Op::kJoin; key = function_.values[key].a) {
-      words.push_back(reg(function_.values[key].b));
+      parts.push_back(function_.values[key].b);
     }
-    words.push_back(reg(key));
-    std::reverse(words.begin(), words.end());
+    parts.push_back(key);
+    std::reverse(parts.begin(), parts.end());
+    std::vector<Vreg> words;
+    for (const ValueId part : parts) {
+      words.push_back(reg(part));
+    }
     LookupKey wanted{.words = words};
+    if (reader_->reads_wide()) {
+      wanted.load_pair = [&](std::uint32_t first) {
+        return load_pair(parts[first], parts[first + 1]);
+      };
+    }
     if (words.size() == 1) {
       wanted.network_order = network_order_[key];
       wanted.largest = wanted.network_order == 2   ? std::max(0xffffU, upper_bounds_[key])
@@ -400,6 +409,15 @@ class Selector {
           target_.access == PacketAccess::kDirect && verifier_bounds_[key] <= wanted.largest;
     }
     lookups_.branch(value.k, wanted, yes, no);
+  }
+
+  // Two words that lie side by side in the packet, read at once.
+  Vreg load_pair(ValueId upper, ValueId lower) {
+    const Value& first = function_.values[upper];
+    const Value& second = function_.values[lower];
+    const bool adjacent = first.op == Op::kLoad && second.op == Op::kLoad && first.width == 4 &&
+                          second.width == 4 && first.a == second.a && first.k + 4 == second.k;
+    return adjacent ? reader_->load(base_of(first), offset_of(first), 8, false) : kNone;
   }
 
   // As a number: 1 on the way where it is a member, 0 on the others.

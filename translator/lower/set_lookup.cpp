@@ -85,6 +85,9 @@ class Lookup {
   }
   // Two words as one number of 64 bits. Made where all later parts see it.
   Vreg pair(std::uint32_t first) {
+    if (pairs_[first] == kNone && key_.load_pair) {
+      pairs_[first] = key_.load_pair(first);
+    }
     if (pairs_[first] == kNone) {
       const Vreg upper = builder_.alu64(AluOp::kLsh, word(first), Operand::constant(32));
       pairs_[first] = builder_.alu64(AluOp::kOr, upper, Operand::of(word(first + 1)));

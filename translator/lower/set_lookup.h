@@ -23,6 +23,9 @@ struct LookupKey {
   std::uint8_t network_order = 0;        // Of one word: the width of the field whose bytes it has.
   std::uint32_t largest = 0xffffffff;    // Of one word: what it can be, in that order.
   bool bounded = false;                  // Whether the verifier sees that it is no larger.
+  // Two words, from that of the number on, as one of 64 bits, made at the place of the call: where
+  // that is shorter than putting them together. Else kNone.
+  std::function<machine::Vreg(std::uint32_t)> load_pair;
 };
 
 // Makes look-ups in the sets of one function; all their tables lie in one map.
