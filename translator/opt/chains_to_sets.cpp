@@ -13,6 +13,9 @@
 // Only blocks without effects are drawn together: which needs are asked for, and when, stays. And
 // only where it pays: a few compares are left to the passes and back ends that know compares.
 //
+// Addresses of several words are compared word by word, `branch eq` behind `branch eq`: that is one
+// member of a set of keys, and is drawn together with others, or with the set test of the key.
+//
 // A test whether a key begins a member of a set is dropped where the test of the whole key follows
 // at once.
 #include <algorithm>
@@ -46,15 +49,24 @@ constexpr std::size_t kLeastCompares = 8;
 // Chains that mix tests of more values are left alone.
 constexpr std::size_t kMostValues = 8;
 constexpr std::size_t kMostTurned = 4;
+// So many tests, each of one word, are worth a set of keys.
+constexpr std::size_t kLeastOfKeys = 16;
 
 struct Entry {
   Range range;
   bool member = true;
 };
 
+// A word of a key that no value of the function is.
+struct Part {
+  ClassId key = kNoClass;
+  ValueId value = ir::kNoValue;
+};
+
 // The tests of one value.
 struct Group {
-  ClassId key = kNoClass;
+  ClassId key = kNoClass;   // kNoClass where there are parts.
+  std::vector<Part> parts;  // The words, the most significant first.
   ValueId value = ir::kNoValue;
   std::uint8_t words = 1;
   std::vector<Entry> entries;  // The later one wins; what none names is no member.
@@ -204,7 +216,10 @@ class ChainPass {
     if (to_no && alone && !behind_no && begins(decision.groups[0], behind.groups[0])) {
       return drawn(decision, next);
     }
-    const bool same_key = alone && decision.groups[0].key == behind.groups[0].key;
+    if (to_no && alone && !behind_no && prepend(decision.groups[0], behind.groups[0])) {
+      return drawn(decision, next);
+    }
+    const bool same_key = alone && same_value(decision.groups[0], behind.groups[0]);
     if (same_key && (to_yes || to_no)) {
       Group& group = decision.groups[0];
       if (!behind_no || !group.only_members) {
@@ -215,6 +230,55 @@ class ChainPass {
     }
     const bool joins = to_yes && (behind_no || turns_easily(decision));
     return joins && join(decision, behind, !behind_no) && drawn(decision, next);
+  }
+
+  // Makes of the compare of one word and those of the words behind it one of a key. They must be
+  // compares with one number each.
+  static bool prepend(const Group& group, Group& behind) {
+    const auto is_number = [](const Group& candidate) {
+      return candidate.entries.size() == 1 && candidate.only_members && !candidate.has_set &&
+             candidate.entries[0].range.low == candidate.entries[0].range.high;
+    };
+    if (!is_number(group) || !is_number(behind) || !group.parts.empty() || group.words != 1 ||
+        behind.words == ir::kMaxWords || (behind.parts.empty() && behind.words != 1)) {
+      return false;
+    }
+    if (behind.parts.empty()) {
+      behind.parts.push_back({behind.key, behind.value});
+      behind.key = kNoClass;
+    }
+    behind.parts.insert(behind.parts.begin(), {group.key, group.value});
+    Key key = group.entries[0].range.low;
+    for (std::uint32_t word = behind.words; word-- > 0;) {
+      key = key.append(behind.entries[0].range.low.word(word));
+    }
+    ++behind.words;
+    behind.entries[0].range = {key, key};
+    behind.tests += group.tests;
+    return true;
+  }
+
+  bool same_value(const Group& a, const Group& b) const {
+    return a.words == b.words &&
+           (a.parts.empty() && b.parts.empty() ? a.key == b.key : words_of(a) == words_of(b));
+  }
+
+  // The classes of the words that the group's key is made of; of less than that, if it was not made
+  // word by word.
+  std::vector<ClassId> words_of(const Group& group) const {
+    std::vector<ClassId> classes;
+    for (const Part& part : group.parts) {
+      classes.push_back(part.key);
+    }
+    if (group.parts.empty()) {
+      ClassId key = group.key;
+      for (; expressions_.node(key).op == Op::kJoin; key = expressions_.node(key).a) {
+        classes.push_back(expressions_.node(key).b);
+      }
+      classes.push_back(key);
+      std::reverse(classes.begin(), classes.end());
+    }
+    return classes;
   }
 
   // Whether what are no members is said no longer than what are: so it is with ranges of ports,
@@ -244,7 +308,7 @@ class ChainPass {
       return false;
     }
     const auto is_of_value = [&](const Decision& candidate) {
-      return candidate.groups.size() == 1 && candidate.groups[0].key == group.key;
+      return candidate.groups.size() == 1 && same_value(candidate.groups[0], group);
     };
     const bool yes_is_larger =
         decisions_[on_yes]->groups[0].entries.size() >= decisions_[on_no]->groups[0].entries.size();
@@ -308,12 +372,19 @@ class ChainPass {
     there.only_members = there.only_members && member;
     there.tests += group.tests;
     there.has_set = there.has_set || group.has_set;
-    there.value = group.value;
+    // What the earlier block has is there for the later ones; a key that is made already stays.
+    if (group.parts.empty()) {
+      there.key = group.key;
+      there.value = group.value;
+      there.parts.clear();
+    } else if (!there.parts.empty()) {
+      there.parts = group.parts;
+    }
   }
 
   // Puts the decision's groups before those behind, of other values too; all lead to `yes`.
   // `turned`: those of the only group's values that are no members do.
-  static bool join(Decision& decision, Decision& behind, bool turned) {
+  bool join(Decision& decision, Decision& behind, bool turned) const {
     const auto only_members = [](const Group& group) { return group.only_members; };
     if (!std::all_of(behind.groups.begin(), behind.groups.end(), only_members) ||
         behind.groups.size() + decision.groups.size() > kMostValues) {
@@ -325,7 +396,7 @@ class ChainPass {
     for (const Group& group : decision.groups) {
       const auto there =
           std::find_if(behind.groups.begin(), behind.groups.end(),
-                       [&](const Group& candidate) { return candidate.key == group.key; });
+                       [&](const Group& candidate) { return same_value(candidate, group); });
       if (there == behind.groups.end()) {
         behind.groups.push_back(group);
       } else {
@@ -353,7 +424,8 @@ class ChainPass {
   // Whether all members of `whole` begin with one of the group's: then whoever asks for the whole
   // need not ask for the beginning.
   bool begins(const Group& group, const Group& whole) const {
-    if (!group.only_members || !whole.only_members || whole.words <= group.words) {
+    if (!group.only_members || !whole.only_members || whole.words <= group.words ||
+        !group.parts.empty() || !whole.parts.empty()) {
       return false;
     }
     ClassId beginning = whole.key;
@@ -375,8 +447,8 @@ class ChainPass {
 
   static bool pays(const Decision& decision) {
     return std::any_of(decision.groups.begin(), decision.groups.end(), [](const Group& group) {
-      return group.tests >= kLeastCompares || (group.has_set && group.tests > 1) ||
-             (group.has_set && group.words > 1);
+      return group.tests >= (group.parts.empty() ? kLeastCompares : kLeastOfKeys) ||
+             (group.has_set && (group.tests > 1 || group.words > 1));
     });
   }
 
@@ -434,8 +506,16 @@ class ChainPass {
     if (is_new) {
       function_.sets.push_back({.words = group.words, .ranges = found->first.second});
     }
+    ValueId key = group.value;
+    for (std::uint8_t i = 0; i < group.parts.size(); ++i) {
+      key = i == 0 ? group.parts[i].value
+                   : builder.append(at, {.op = Op::kJoin,
+                                         .width = static_cast<std::uint8_t>(i + 1),
+                                         .a = key,
+                                         .b = group.parts[i].value});
+    }
     const ValueId test =
-        builder.append(at, {.op = Op::kIn, .k = found->second, .a = group.value, .origin = origin});
+        builder.append(at, {.op = Op::kIn, .k = found->second, .a = key, .origin = origin});
     builder.end_branch(at, Compare::kNe, test, builder.constant(0), yes, no);
   }
 

@@ -241,6 +241,64 @@ b2:
 )");
 }
 
+// The first member of a list stands before the set of the others, word by word, as that of source
+// and destination do here.
+TEST(ChainsToSets, WordsThatAreComparedOneByOneAreAKey) {
+  EXPECT_EQ(after("chains_to_sets", R"(
+s0 = set 2 { 1:5, 2:7..2:9 }
+b0:
+  need 8
+  v0 = load 4 [0]
+  branch eq v0, 3 ? b1 : b2
+b1:
+  v1 = load 2 [4]
+  branch eq v1, 6 ? b6 : b2
+b2:
+  v2 = load 2 [6]
+  branch eq v2, 3 ? b3 : b4
+b3:
+  v3 = load 2 [4]
+  branch eq v3, 6 ? b6 : b4
+b4:
+  v4 = load 2 [4]
+  v5 = join v0, v4
+  v6 = in s0, v5
+  branch ne v6, 0 ? b6 : b5
+b5:
+  v7 = join v2, v4
+  v8 = in s0, v7
+  branch ne v8, 0 ? b6 : b7
+b6:
+  return 1
+b7:
+  return 0
+)"),
+            R"(
+s0 = set 2 { 1:5, 2:7..2:9 }
+s1 = set 2 { 1:5, 2:7..2:9, 3:6 }
+b0:
+  need 8
+  v0 = load 4 [0]
+  v1 = load 2 [4]
+  v2 = load 2 [6]
+  v3 = load 2 [4]
+  v4 = load 2 [4]
+  v5 = join v0, v4
+  v6 = in s0, v5
+  v7 = join v2, v4
+  v8 = in s0, v7
+  v9 = in s1, v5
+  branch ne v9, 0 ? b2 : b1
+b1:
+  v10 = in s1, v7
+  branch ne v10, 0 ? b2 : b3
+b2:
+  return 1
+b3:
+  return 0
+)");
+}
+
 // ---- Random graphs of tests, tried on every number there is to tell apart ----
 
 class RandomTests {
@@ -263,7 +321,11 @@ class RandomTests {
     const std::uint32_t values = choices_.pick<std::uint32_t>({1, 1, 2, 3});
     values_.resize(values);
     for (ir::BlockId block = 0; block < count; ++block) {
-      add_test(block, count);
+      if (block + 2 < count && choices_.chance(20)) {
+        add_test_of_two(block++, count);
+      } else {
+        add_test(block, count);
+      }
     }
     builder_.end_return(count, builder_.constant(1));
     builder_.end_return(count + 1, builder_.constant(0));
@@ -300,6 +362,15 @@ class RandomTests {
     const bool turned = choices_.chance(35);
     const auto [compare, a, b] = test(block);
     builder_.end_branch(block, compare, a, b, turned ? away : on, turned ? on : away);
+  }
+
+  // Two numbers that make a key.
+  void add_test_of_two(ir::BlockId block, std::uint32_t count) {
+    const ir::Edge no{.to = block + 2};
+    builder_.end_branch(block, ir::Compare::kEq, values_.front(),
+                        builder_.constant(choices_.below(20)), {.to = block + 1}, no);
+    builder_.end_branch(block + 1, ir::Compare::kEq, values_.back(),
+                        builder_.constant(choices_.below(20)), {.to = count}, no);
   }
 
   std::uint32_t later(ir::BlockId block, std::uint32_t count) {
