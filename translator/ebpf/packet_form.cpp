@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "translator/ebpf/abstract_value.h"
 #include "translator/ebpf/user_context.h"
 
 namespace weir::ebpf {
@@ -32,12 +33,7 @@ constexpr std::uint16_t bit(const std::optional<Reg>& reg) {
 constexpr std::uint16_t kArguments =
     bit(Reg::kR1) | bit(Reg::kR2) | bit(Reg::kR3) | bit(Reg::kR4) | bit(Reg::kR5);
 
-// What an operation does with registers; a pure one does nothing else.
-struct Effect {
-  std::uint16_t reads = 0;
-  std::uint16_t writes = 0;
-  bool pure = false;
-};
+using Effect = PacketEffect;
 
 Effect effect(const Alu& alu) {
   const bool moves = alu.op == AluOp::kMov || alu.op == AluOp::kMovSx8 ||
@@ -268,31 +264,21 @@ class Former {
     if (!jump.is64 || src == nullptr || end_left == end_right) {
       return compare;
     }
-    const JumpOp op = end_right ? jump.op : mirrored_order(jump.op);
+    const JumpOp op = end_right ? jump.op : abstract::mirrored(jump.op);
     const Known& pointer = end_right ? facts().dst : facts().src;
-    if (op != JumpOp::kGt && op != JumpOp::kGe && op != JumpOp::kLt && op != JumpOp::kLe) {
+    const bool orders =
+        op == JumpOp::kGt || op == JumpOp::kGe || op == JumpOp::kLt || op == JumpOp::kLe;
+    if (!orders && op != JumpOp::kEq && op != JumpOp::kNe) {
       return compare;
     }
-    if (!pointer.is_packet()) {
+    if (!orders || !pointer.is_packet() || pointer.value < 0 || pointer.value > kMaxBytes) {
       return {.kind = PacketOpKind::kPast, .base = end_right ? jump.dst : *src, .op = op};
-    }
-    if (pointer.value < 0 || pointer.value > kMaxBytes) {
-      return compare;
     }
     // start + n > start + captured, and so on.
     const bool fewer = op == JumpOp::kGt || op == JumpOp::kGe;
     const bool one_more = op == JumpOp::kGe || op == JumpOp::kLt;
     return {.kind = fewer ? PacketOpKind::kFewer : PacketOpKind::kEnough,
             .value = static_cast<std::uint32_t>(pointer.value) + (one_more ? 1 : 0)};
-  }
-
-  // Of orders alone; others as they are.
-  static JumpOp mirrored_order(JumpOp op) {
-    return op == JumpOp::kGt   ? JumpOp::kLt
-           : op == JumpOp::kGe ? JumpOp::kLe
-           : op == JumpOp::kLt ? JumpOp::kGt
-           : op == JumpOp::kLe ? JumpOp::kGe
-                               : op;
   }
 
   bool jump_to(PacketOp op) {
@@ -358,31 +344,6 @@ class Former {
 
   // ---- Backward: what is read ----
 
-  Effect effect_of(const PacketOp& op) const {
-    switch (op.kind) {
-      case PacketOpKind::kPlain:
-      case PacketOpKind::kCompare:
-        return std::visit([](const auto& one) { return effect(one); }, all_[op.index]);
-      case PacketOpKind::kPoint:
-      case PacketOpKind::kHeader:
-      case PacketOpKind::kEnd:
-      case PacketOpKind::kField:
-      case PacketOpKind::kLoad:
-        return {.reads = bit(op.base), .writes = bit(op.dst), .pure = true};
-      case PacketOpKind::kTest:
-      case PacketOpKind::kPast:
-        return {.reads = bit(op.base)};
-      case PacketOpKind::kReturn:
-        return {.reads = bit(Reg::kR0)};
-      case PacketOpKind::kFewer:
-      case PacketOpKind::kEnough:
-      case PacketOpKind::kGo:
-      case PacketOpKind::kVerdict:
-        return {};
-    }
-    return {};
-  }
-
   void drop_unread() {
     const std::size_t n = ops().size();
     dropped_.assign(n, false);
@@ -402,7 +363,7 @@ class Former {
       } else if (op.kind == PacketOpKind::kPoint) {
         take_in_length(i, live);
       }
-      const Effect what = effect_of(op);
+      const Effect what = effect_of(op, all_);
       if (what.pure && (live & what.writes) == 0) {
         dropped_[i] = true;
       } else {
@@ -666,6 +627,31 @@ class Former {
 };
 
 }  // namespace
+
+PacketEffect effect_of(const PacketOp& op, std::span<const Instruction> instructions) {
+  switch (op.kind) {
+    case PacketOpKind::kPlain:
+    case PacketOpKind::kCompare:
+      return std::visit([](const auto& one) { return effect(one); }, instructions[op.index]);
+    case PacketOpKind::kPoint:
+    case PacketOpKind::kHeader:
+    case PacketOpKind::kEnd:
+    case PacketOpKind::kField:
+    case PacketOpKind::kLoad:
+      return {.reads = bit(op.base), .writes = bit(op.dst), .pure = true};
+    case PacketOpKind::kTest:
+    case PacketOpKind::kPast:
+      return {.reads = bit(op.base)};
+    case PacketOpKind::kReturn:
+      return {.reads = bit(Reg::kR0)};
+    case PacketOpKind::kFewer:
+    case PacketOpKind::kEnough:
+    case PacketOpKind::kGo:
+    case PacketOpKind::kVerdict:
+      return {};
+  }
+  return {};
+}
 
 std::optional<PacketForm> packet_form(const Program& program, const AccessProof& proof) {
   const bool legacy =

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "translator/ebpf/program.h"
@@ -29,7 +30,8 @@ enum class PacketOpKind : std::uint8_t {
   kCompare,  // The conditional jump `index`, on registers: to target.
   kFewer,    // if captured < value: goto target.
   kEnough,   // if captured >= value: goto target.
-  kPast,     // if base op where the captured bytes end: goto target; op is kGt, kGe, kLt or kLe.
+  kPast,     // if base op where the captured bytes end: goto target; op is kEq, kNe or an order
+             // without sign. Whether bytes before base are there is known by it.
   kGo,       // goto target.
   kVerdict,  // The end; the verdict is value.
   kReturn,   // The end; the verdict is the low half of r0.
@@ -66,6 +68,14 @@ struct PacketForm {
   std::int32_t behind_bytes = 0;  // is read at a constant offset. Equal: none.
   bool reads_elsewhere = false;   // Whether others are read.
 };
+
+// What an operation does with registers (bit n: rn); a pure one does nothing else.
+struct PacketEffect {
+  std::uint16_t reads = 0;
+  std::uint16_t writes = 0;
+  bool pure = false;
+};
+PacketEffect effect_of(const PacketOp& op, std::span<const Instruction> instructions);
 
 // Nothing when the proof is not enough: something is not proven, the context's address is used for
 // more than loads, there are ways back, local calls or legacy loads.

@@ -78,8 +78,8 @@ inline constexpr std::size_t kLength = kPacketEnd + 1;
 inline constexpr std::size_t kField = kLength + 1;
 inline constexpr std::size_t kFewer = kField + 1;
 inline constexpr std::size_t kEnough = kFewer + 1;
-inline constexpr std::size_t kPast = kEnough + 1;  // >, >=, <, <=.
-inline constexpr std::size_t kVerdict = kPast + 4;
+inline constexpr std::size_t kPast = kEnough + 1;  // >, >=, <, <=, ==, !=.
+inline constexpr std::size_t kVerdict = kPast + 6;
 inline constexpr std::size_t kReturnVerdict = kVerdict + 1;
 inline constexpr std::size_t kCount = kReturnVerdict + 1;
 

@@ -137,7 +137,7 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
       &&test_h_lt_reg, &&test_w_eq_start, &&test_w_eq_reg, &&test_w_ne_start, &&test_w_ne_reg,
       &&test_w_set_start, &&test_w_set_reg, &&test_w_ge_start, &&test_w_ge_reg, &&test_w_lt_start,
       &&test_w_lt_reg, &&header_b, &&header_h, &&header_w, &&point, &&point_sum, &&packet_end,
-      &&packet_length, &&field, &&fewer, &&enough, &&past_gt, &&past_ge, &&past_lt, &&past_le,
+      &&packet_length, &&field, &&fewer, &&enough, &&past_gt, &&past_ge, &&past_lt, &&past_le, &&past_eq, &&past_ne,
       &&verdict, &&return_verdict,
   };
   // clang-format on
@@ -394,6 +394,8 @@ begin:
   past_ge: if (r[op->src] >= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_lt: if (r[op->src] < start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_le: if (r[op->src] <= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_eq: if (r[op->src] == start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  past_ne: if (r[op->src] != start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   // clang-format on
 
 imm64:

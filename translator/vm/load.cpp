@@ -267,7 +267,9 @@ class Translator {
         set_handler(handler::kPast + (op.op == ebpf::JumpOp::kGt   ? 0
                                       : op.op == ebpf::JumpOp::kGe ? 1
                                       : op.op == ebpf::JumpOp::kLt ? 2
-                                                                   : 3));
+                                      : op.op == ebpf::JumpOp::kLe ? 3
+                                      : op.op == ebpf::JumpOp::kEq ? 4
+                                                                   : 5));
         op_.jump = {.imm = 0, .target = 0};
         break;
       case PacketOpKind::kGo:
