@@ -16,6 +16,7 @@
 #include "translator/jit/compile.h"
 #include "translator/jit/emit_x86.h"
 #include "translator/jit/runtime.h"
+#include "translator/jit/straight_line.h"
 
 namespace weir::jit {
 namespace {
@@ -44,6 +45,8 @@ constexpr std::size_t kLoopAlignment = 32;
 constexpr int kCopiedEnds = 8;
 // More questions than these are not asked all at once.
 constexpr std::size_t kMostQuestions = 6;
+// More lines than these make the code long for nothing.
+constexpr int kMostLines = 8;
 
 constexpr std::array kKeptByCallee = {Gp::kRbx, Gp::kRbp, Gp::kR12, Gp::kR13, Gp::kR14, Gp::kR15};
 
@@ -75,7 +78,7 @@ class PacketCompiler {
         a_.bind(label(static_cast<std::uint32_t>(index_)));
       }
       taken_along_ = 0;
-      if (!emit_choice() && !emit_any_of()) {
+      if (!emit_straight_line() && !emit_choice() && !emit_any_of()) {
         emit(ops_[index_]);
       }
       index_ += taken_along_;
@@ -119,12 +122,15 @@ class PacketCompiler {
         locals_ += 8;
       }
     }
+    if (taken < free.size()) {
+      failed_ = free[taken++];
+    }
     common_.slot = locals_;
     locals_ += 8;
     for (const Gp reg : kKeptByCallee) {
       const bool of_program = program_uses(reg);
-      const bool of_loop =
-          reg == kCount || packets_.reg == reg || verdicts_.reg == reg || ahead_.reg == reg;
+      const bool of_loop = reg == kCount || packets_.reg == reg || verdicts_.reg == reg ||
+                           ahead_.reg == reg || failed_ == reg;
       if (of_program || of_loop) {
         saved_.push_back(reg);
       }
@@ -317,12 +323,95 @@ class PacketCompiler {
 
   // ---- Several tests at once ----
   //
-  // On traffic the branch predictor has not seen, a jump taken the wrong way costs as much as
-  // fifteen operations. Tests that stand together are cheap to make all, and safe: what they read
-  // was checked before the first.
+  // As in straight_line.h. Tests that stand together are cheap to make all, and safe: what they
+  // read was checked before the first.
 
-  static bool is_question(const PacketOp& op) {
-    return op.kind == PacketOpKind::kTest || op.kind == PacketOpKind::kCompare;
+  // The stretch from here in one line. Where it may have to be run in order, that code follows, and
+  // so it does where others jump into it.
+  bool emit_straight_line() {
+    const bool within_line = index_ < in_order_until_ && !ops_[index_].is_target;
+    if (in_order_ || within_line || !failed_ || lines_ == kMostLines) {
+      return false;
+    }
+    const auto line =
+        straight_line(form_, input_.program.instructions, static_cast<std::uint32_t>(index_));
+    if (!line) {
+      return false;
+    }
+    ++lines_;
+    const Label in_order = a_.new_label();
+    if (line->least_captured != 0) {
+      a_.cmp_mem_imm(4, packet_field(kCaptured), line->least_captured);
+      a_.jcc(Condition::kBelow, in_order);
+    }
+    run_steps(*line, in_order);
+    a_.mov_imm32(Gp::kR10, ops_[line->otherwise].value);
+    for (std::size_t i = line->choice.size(); i-- > 0;) {
+      const PacketOp& question = ops_[line->choice[i]];
+      choose(ask(question), question.target);
+    }
+    a_.mov_imm32(Gp::kR11, ops_[line->failure].value);
+    a_.test(Size::k32, *failed_, *failed_);
+    a_.cmov(Condition::kNotEqual, Size::k32, Gp::kR10, Gp::kR11);
+    end_with(Gp::kR10);
+    a_.bind(in_order);
+    in_order_until_ = line->end;
+    // Without checks nobody goes in order but who jumps into it.
+    if (!line->has_checks) {
+      skip_to_target(line->end);
+    } else {
+      emit(ops_[index_]);
+    }
+    return true;
+  }
+
+  // Runs what stands before the choice; a number that is not 0 is left in failed_ when some
+  // question of it holds.
+  void run_steps(const StraightLine& line, Label in_order) {
+    bool first = true;
+    for (const std::uint32_t step : line.steps) {
+      const PacketOp& op = ops_[step];
+      if (op.kind == PacketOpKind::kPast) {
+        load_end(Gp::kR10);
+        a_.arith(Arith::kCmp, Size::k64, gp(*op.base), Gp::kR10);
+        a_.jcc(Condition::kAbove, in_order);
+      } else if (op.kind == PacketOpKind::kPlain) {
+        run_alone(op);
+      } else if (!is_question(op)) {
+        emit(op);
+      } else if (has_number(op)) {
+        number_of(op, first ? *failed_ : Gp::kR10);
+        if (!first) {
+          a_.arith(Arith::kOr, Size::k32, *failed_, Gp::kR10);
+        }
+        first = false;
+      } else {
+        if (first) {
+          a_.zero(*failed_);
+        }
+        const Condition condition = ask(op);
+        a_.mov_imm32(Gp::kR11, 1);
+        a_.cmov(condition, Size::k32, *failed_, Gp::kR11);
+        first = false;
+      }
+    }
+  }
+
+  // An instruction of a line, which has no others as they stand.
+  void run_alone(const PacketOp& op) {
+    const ebpf::Instruction& one = input_.program.instructions[op.index];
+    if (const auto* alu = std::get_if<ebpf::Alu>(&one)) {
+      emit_alu(a_, *alu);
+    } else {
+      plain(std::get<ebpf::Endian>(one));
+    }
+  }
+
+  // Leaves out what comes next, up to `end`, until something that is jumped to.
+  void skip_to_target(std::size_t end) {
+    while (index_ + taken_along_ + 1 < end && !ops_[index_ + taken_along_ + 1].is_target) {
+      ++taken_along_;
+    }
   }
 
   // Questions that all lead to verdicts, and a verdict where none of them holds: the verdict is
@@ -330,7 +419,7 @@ class PacketCompiler {
   // later ones; it nearly always is, so that is asked first, and where it is not, all is done again
   // in order.
   bool emit_choice() {
-    if (in_order_ || !is_question(ops_[index_])) {
+    if (in_order_ || index_ < in_order_until_ || !is_question(ops_[index_])) {
       return false;
     }
     std::size_t end = index_;
@@ -355,10 +444,7 @@ class PacketCompiler {
       }
     }
     end_with(Gp::kR10);
-    // Those that others jump to are done once more for them.
-    while (index_ + taken_along_ < end && !ops_[index_ + taken_along_ + 1].is_target) {
-      ++taken_along_;
-    }
+    skip_to_target(end + 1);  // Those that others jump to are done once more for them.
     return true;
   }
 
@@ -389,7 +475,7 @@ class PacketCompiler {
 
   // Questions with one target, between which nothing happens that the target sees: one jump.
   bool emit_any_of() {
-    if (in_order_ || !has_number(ops_[index_])) {
+    if (in_order_ || index_ < in_order_until_ || !has_number(ops_[index_])) {
       return false;
     }
     const std::uint32_t target = ops_[index_].target;
@@ -617,8 +703,9 @@ class PacketCompiler {
   Place verdicts_;
   Place ahead_;
   Place common_;
-  std::vector<Gp> saved_;    // In the order they are pushed.
-  std::int32_t locals_ = 0;  // Bytes at the frame's bottom; the program's stack is above.
+  std::optional<Gp> failed_;  // Of a straight line; none: there are no lines.
+  std::vector<Gp> saved_;     // In the order they are pushed.
+  std::int32_t locals_ = 0;   // Bytes at the frame's bottom; the program's stack is above.
   std::int32_t frame_ = 0;
   std::vector<std::uint32_t> label_of_;  // By operation, once it is asked for.
   Label next_;
@@ -627,7 +714,9 @@ class PacketCompiler {
   std::size_t index_ = 0;        // The operation in hand,
   std::size_t taken_along_ = 0;  // and how many behind it were done with it.
   std::vector<Cold> cold_;
-  bool in_order_ = false;  // Whether questions are asked one by one.
+  bool in_order_ = false;           // Whether questions are asked one by one,
+  std::size_t in_order_until_ = 0;  // or those before this operation.
+  int lines_ = 0;
   int ends_ = 0;
   bool shared_end_ = false;
 };
