@@ -411,9 +411,37 @@ class Former {
     test.op = jump.op;
     test.mask = mask;
     test.value = static_cast<std::uint32_t>(*imm);
+    narrow(test);
     // The test stands where the load was as far as jumps are concerned.
     std::fill(dropped_.begin() + static_cast<std::ptrdiff_t>(load),
               dropped_.begin() + static_cast<std::ptrdiff_t>(at), true);
+  }
+
+  // Fewer bytes where the mask leaves only those. Not of orders, which look at all.
+  static void narrow(PacketOp& test) {
+    if (std::endian::native != std::endian::little ||
+        (test.op != JumpOp::kEq && test.op != JumpOp::kNe && test.op != JumpOp::kSet)) {
+      return;
+    }
+    // The bytes in memory are the number's, the lowest first.
+    const std::uint32_t bits = test.op == JumpOp::kSet ? test.mask & test.value : test.mask;
+    const int skipped = std::countr_zero(bits) / 8;
+    const int bytes = (32 - std::countl_zero(bits) + 7) / 8 - skipped;
+    if (bits == 0 || skipped + bytes > static_cast<int>(test.width) || bytes == 3 ||
+        (bytes == static_cast<int>(test.width) && skipped == 0)) {
+      return;
+    }
+    const std::uint32_t left = bytes == 1 ? 0xff : bytes == 2 ? 0xffff : 0xffffffff;
+    if (test.op != JumpOp::kSet && (test.value & ~(left << 8 * skipped)) != 0) {
+      return;  // It never is what it is compared with.
+    }
+    test.width = static_cast<Width>(bytes);
+    test.offset += skipped;
+    test.mask = test.mask >> 8 * skipped & left;
+    test.value = test.value >> 8 * skipped & left;
+    if (test.mask == left) {
+      test.mask = 0xffffffff;
+    }
   }
 
   // The sum of the packet's start and a loaded, masked and shifted length that nobody else reads.

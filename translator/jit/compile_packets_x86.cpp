@@ -47,6 +47,7 @@ constexpr int kCopiedEnds = 8;
 constexpr std::size_t kMostQuestions = 6;
 // More lines than these make the code long for nothing.
 constexpr int kMostLines = 8;
+constexpr std::size_t kMostKnownVerdicts = 2;
 
 constexpr std::array kKeptByCallee = {Gp::kRbx, Gp::kRbp, Gp::kR12, Gp::kR13, Gp::kR14, Gp::kR15};
 
@@ -125,12 +126,21 @@ class PacketCompiler {
     if (taken < free.size()) {
       failed_ = free[taken++];
     }
+    for (const PacketOp& op : ops_) {
+      if (op.kind == PacketOpKind::kVerdict && taken < free.size() && !knows(op.value) &&
+          known_verdicts_.size() < kMostKnownVerdicts) {
+        known_verdicts_.push_back({.value = op.value, .reg = free[taken++]});
+      }
+    }
     common_.slot = locals_;
     locals_ += 8;
     for (const Gp reg : kKeptByCallee) {
       const bool of_program = program_uses(reg);
-      const bool of_loop = reg == kCount || packets_.reg == reg || verdicts_.reg == reg ||
-                           ahead_.reg == reg || failed_ == reg;
+      const bool of_loop =
+          reg == kCount || packets_.reg == reg || verdicts_.reg == reg || ahead_.reg == reg ||
+          failed_ == reg ||
+          std::any_of(known_verdicts_.begin(), known_verdicts_.end(),
+                      [reg](const KnownVerdict& known) { return known.reg == reg; });
       if (of_program || of_loop) {
         saved_.push_back(reg);
       }
@@ -140,6 +150,11 @@ class PacketCompiler {
     if (saved_.size() % 2 == 0) {
       frame_ += 8;
     }
+  }
+
+  bool knows(std::uint32_t verdict) const {
+    return std::any_of(known_verdicts_.begin(), known_verdicts_.end(),
+                       [verdict](const KnownVerdict& known) { return known.value == verdict; });
   }
 
   bool program_uses(Gp reg) const {
@@ -196,6 +211,9 @@ class PacketCompiler {
     set(packets_, Gp::kR10);
     set(verdicts_, Gp::kR11);
     set(ahead_, Gp::kR9);
+    for (const KnownVerdict& known : known_verdicts_) {
+      a_.mov_imm32(known.reg, known.value);
+    }
     if ((form_.used >> 10 & 1U) != 0) {
       a_.lea(Gp::kRbp, {Gp::kRsp, locals_ + stack_bytes_});
     }
@@ -350,9 +368,8 @@ class PacketCompiler {
       const PacketOp& question = ops_[line->choice[i]];
       choose(ask(question), question.target);
     }
-    a_.mov_imm32(Gp::kR11, ops_[line->failure].value);
     a_.test(Size::k32, *failed_, *failed_);
-    a_.cmov(Condition::kNotEqual, Size::k32, Gp::kR10, Gp::kR11);
+    choose(Condition::kNotEqual, line->failure);
     end_with(Gp::kR10);
     a_.bind(in_order);
     in_order_until_ = line->end;
@@ -464,6 +481,11 @@ class PacketCompiler {
 
   // r10 = the verdict at `target`, if the condition holds.
   void choose(Condition condition, std::uint32_t target) {
+    for (const KnownVerdict& known : known_verdicts_) {
+      if (known.value == ops_[target].value) {
+        return a_.cmov(condition, Size::k32, Gp::kR10, known.reg);
+      }
+    }
     a_.mov_imm32(Gp::kR11, ops_[target].value);
     a_.cmov(condition, Size::k32, Gp::kR10, Gp::kR11);
   }
@@ -690,6 +712,12 @@ class PacketCompiler {
   const CompileInput& input_;
   const ebpf::PacketForm& form_;
   const std::vector<PacketOp>& ops_;
+  // A verdict that is in a register throughout, to be chosen.
+  struct KnownVerdict {
+    std::uint32_t value = 0;
+    Gp reg = Gp::kRax;
+  };
+
   // Operations whose code in order begins at the label.
   struct Cold {
     Label label;
@@ -704,8 +732,9 @@ class PacketCompiler {
   Place ahead_;
   Place common_;
   std::optional<Gp> failed_;  // Of a straight line; none: there are no lines.
-  std::vector<Gp> saved_;     // In the order they are pushed.
-  std::int32_t locals_ = 0;   // Bytes at the frame's bottom; the program's stack is above.
+  std::vector<KnownVerdict> known_verdicts_;
+  std::vector<Gp> saved_;    // In the order they are pushed.
+  std::int32_t locals_ = 0;  // Bytes at the frame's bottom; the program's stack is above.
   std::int32_t frame_ = 0;
   std::vector<std::uint32_t> label_of_;  // By operation, once it is asked for.
   Label next_;

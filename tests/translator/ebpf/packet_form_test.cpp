@@ -104,9 +104,28 @@ TEST(PacketForm, ATestTakesAMaskAlong) {
   EXPECT_EQ(form(checked(24, {load(Width::kW, kR4, kR2, -4), alu32(AluOp::kAnd, kR4, 0xff1f),
                               jump(JumpOp::kEq, kR4, 6, 1, false), move(kR0, 1), Exit{}})),
             "0: if captured < 24 goto 3\n"
-            "1: if (u32[start + 20] & 0xff1f) == 0x6 goto 3\n"
+            "1: if (u16[start + 20] & 0xff1f) == 0x6 goto 3\n"
             "2: verdict 1\n"
             "3: verdict 0\n");
+}
+
+TEST(PacketForm, AMaskThatLeavesFewBytesLeavesTheOthersUnread) {
+  const auto masked = [](std::int32_t mask, JumpOp op, std::int32_t value) {
+    const std::string text =
+        form(checked(24, {load(Width::kW, kR4, kR2, -4), alu32(AluOp::kAnd, kR4, mask),
+                          jump(op, kR4, value, 1, false), move(kR0, 1), Exit{}}));
+    const std::size_t begin = text.find("1: ");
+    return text.substr(begin + 3, text.find('\n', begin) - begin - 3);
+  };
+  EXPECT_EQ(masked(0xff, JumpOp::kEq, 10), "if u8[start + 20] == 0xa goto 3");
+  EXPECT_EQ(masked(0xff00, JumpOp::kNe, 0x600), "if u8[start + 21] != 0x6 goto 3");
+  EXPECT_EQ(masked(-0x10000, JumpOp::kEq, 0x80000), "if u16[start + 22] == 0x8 goto 3");
+  EXPECT_EQ(masked(0x0f00, JumpOp::kEq, 0x500), "if (u8[start + 21] & 0xf) == 0x5 goto 3");
+  EXPECT_EQ(masked(0xffffff, JumpOp::kEq, 5), "if (u32[start + 20] & 0xffffff) == 0x5 goto 3");
+  EXPECT_EQ(masked(0xff00ff, JumpOp::kEq, 5), "if (u32[start + 20] & 0xff00ff) == 0x5 goto 3");
+  // Never so; an order.
+  EXPECT_EQ(masked(0xff, JumpOp::kEq, 0x100), "if (u32[start + 20] & 0xff) == 0x100 goto 3");
+  EXPECT_EQ(masked(0xff, JumpOp::kGt, 3), "if (u32[start + 20] & 0xff) > 0x3 goto 3");
 }
 
 TEST(PacketForm, WhatIsReadAgainStaysLoaded) {
