@@ -126,10 +126,21 @@ TEST(Bench, WrongInputIsSaid) {
   EXPECT_EQ(weir({"bench", "--corpus", "/no/such/file"}).status, 1);
   EXPECT_EQ(weir({"bench", "--corpus", "/no/such/file", "ip"}).status, 2);
   const TemporaryFolder folder;
-  const std::string corpus = folder.file("bad.tsv", "web\tEN10MB\tip\nweb\tEN10MB\ttcp prot 80\n");
+  const std::string corpus = folder.file("bad.tsv", "# none\nweb\tEN10MB\ttcp prot 80\n");
   const Answer answer = weir({"bench", "--corpus", corpus, "--rounds", "7", "--hook", "user"});
   EXPECT_EQ(answer.status, 1);
   EXPECT_NE(answer.err.find("bad.tsv:2: web: "), std::string::npos) << answer.err;
+}
+
+TEST(Bench, ACorpusGoesOnPastAFilterThatDoesNotCompile) {
+  const TemporaryFolder folder;
+  const std::string corpus = folder.file("some.tsv", "bad\tEN10MB\ttcp prot 80\nweb\tEN10MB\tip\n");
+  const Answer answer = bench({"--corpus", corpus});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json object = json::parse(answer.out);
+  EXPECT_EQ(object["filters"].size(), 1U);
+  ASSERT_EQ(object["refused"].size(), 1U);
+  EXPECT_EQ(object["refused"][0]["name"], "bad");
 }
 
 }  // namespace

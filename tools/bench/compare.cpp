@@ -227,14 +227,19 @@ Status time_round(std::vector<Runner>& runners, std::span<const cbpf::Packet> pa
   return {};
 }
 
-// The median of the ratios within a round where both ran in the same rounds, else of the medians.
-std::optional<double> ratio_of(const Runner& peer, const Runner& runner) {
-  if (runner.row.ns_per_packet.median < kLeastCredible ||
-      peer.row.ns_per_packet.median < kLeastCredible) {
+// Nothing where one of the costs drowns in noise.
+std::optional<double> ratio_of_medians(const Runner& peer, const Runner& runner) {
+  const double ns = runner.row.ns_per_packet.median;
+  if (ns < kLeastCredible || peer.row.ns_per_packet.median < kLeastCredible) {
     return std::nullopt;
   }
-  if (runner.row.method != Method::kLoop || peer.row.method != Method::kLoop) {
-    return peer.row.ns_per_packet.median / runner.row.ns_per_packet.median;
+  return peer.row.ns_per_packet.median / ns;
+}
+
+// The median of the ratios within a round where rounds are long enough for that.
+std::optional<double> ratio_of_rounds(const Runner& peer, const Runner& runner) {
+  if (runner.row.method != Method::kLoop) {
+    return ratio_of_medians(peer, runner);
   }
   std::vector<double> ratios;
   for (std::size_t round = 0; round < runner.times.size(); ++round) {
@@ -269,10 +274,10 @@ void summarise(std::vector<Runner>& runners) {
       continue;
     }
     if (libpcap != nullptr) {
-      runner.row.ratio = ratio_of(*libpcap, runner);
+      runner.row.ratio = ratio_of_medians(*libpcap, runner);
     }
     if (const Runner* base = timed_runner(runners, base_rows(runner.row.method))) {
-      runner.row.ratio_to_base = ratio_of(*base, runner);
+      runner.row.ratio_to_base = ratio_of_rounds(*base, runner);
     }
   }
 }

@@ -43,10 +43,10 @@ struct Row {
   std::uint64_t matched = 0;
   Method method = Method::kLoop;
   Spread ns_per_packet;
-  // libpcap's time over this row's: the median of the ratios within a round for kLoop, the ratio of
-  // the medians for the other methods. Absent without libpcap, and where the cost drowns in noise.
+  // libpcap's median over this row's. Absent without libpcap, and where the cost drowns in noise.
   std::optional<double> ratio;
-  // The same against the first row of the same method, of the names of base_rows().
+  // Against the row of base_rows() that is there: in user space the median of the ratios within a
+  // round, else of the medians.
   std::optional<double> ratio_to_base;
   std::string skipped;  // Why there are no figures; empty when there are.
 };

@@ -9,8 +9,10 @@
 namespace weir::bench {
 namespace {
 
-// How often a run whose replicates are too far apart is tried.
+// How often a run whose replicates are too far apart is tried, unless they are so far apart (an
+// emulated machine) that another try would do no better.
 constexpr int kSlopeTries = 3;
+constexpr double kHopelessNoise = 20 * kCredibleNoise;
 
 // Whether an error means that this machine cannot be measured, not that something is wrong.
 bool is_limit(ErrorCode code) {
@@ -82,8 +84,12 @@ Status measure_slope(std::vector<Runner>& all, Method method, std::span<const cb
     if (!result) {
       return leave_out(runners, result.error());
     }
+    const bool hopeless = result->noise_ns > kHopelessNoise;
     if (!best || result->noise_ns < best->noise_ns) {
       best = std::move(result);
+    }
+    if (hopeless) {
+      break;
     }
   }
   for (std::size_t i = 0; i < runners.size(); ++i) {

@@ -146,19 +146,25 @@ Status run_corpus(const Options& options, bench::FigureOptions measuring) {
   bench::pin_to_current_cpu();
   const StatusLine status;
   std::vector<bench::FilterFigures> all;
+  std::vector<RefusedFilter> refused;
   for (const bench::CorpusFilter& filter : *corpus) {
     measuring.progress = [&](std::string_view what) {
-      status.say(fmt::format("{}/{} {}: {}", all.size() + 1, corpus->size(), filter.name, what));
+      status.say(fmt::format("{}/{} {}: {}", all.size() + refused.size() + 1, corpus->size(),
+                             filter.name, what));
     };
     auto figures = bench::measure_filter(filter, *traffics, measuring);
-    if (!figures) {
-      figures.error().place.file = file;
+    if (figures) {
+      all.push_back(std::move(*figures));
+      continue;
+    }
+    figures.error().place.file = file;
+    if (figures.error().code != ErrorCode::kSyntax || (all.empty() && &filter == &corpus->back())) {
       return tl::make_unexpected(figures.error());
     }
-    all.push_back(std::move(*figures));
+    refused.push_back({filter.name, to_string(figures.error())});
   }
   status.say("");
-  const CorpusReport report{file, this_machine(), all};
+  const CorpusReport report{file, this_machine(), all, refused};
   fmt::print("{}", options.has("json") ? to_json(report) : to_table(report));
   return {};
 }

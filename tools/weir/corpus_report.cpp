@@ -191,7 +191,11 @@ std::string to_table(const CorpusReport& report) {
       out += to_text(table, report.filters);
     }
   }
-  return out + skipped_lines(report.filters);
+  out += skipped_lines(report.filters);
+  for (const RefusedFilter& filter : report.refused) {
+    out += fmt::format("  {}: not measured: {}\n", filter.name, filter.reason);
+  }
+  return out;
 }
 
 std::string to_json(const CorpusReport& report) {
@@ -199,9 +203,14 @@ std::string to_json(const CorpusReport& report) {
   for (const bench::FilterFigures& figures : report.filters) {
     filters.push_back(filter_json(figures));
   }
+  json refused = json::array();
+  for (const RefusedFilter& filter : report.refused) {
+    refused.push_back({{"name", filter.name}, {"reason", filter.reason}});
+  }
   const json out = {{"corpus", report.corpus},
                     {"machine", report.machine},
                     {"filters", std::move(filters)},
+                    {"refused", std::move(refused)},
                     {"medians",
                      {{"all", medians_json(report.filters, false)},
                       {"ordinary", medians_json(report.filters, true)}}}};

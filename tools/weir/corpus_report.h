@@ -8,10 +8,17 @@
 
 namespace weir::tool {
 
+// A filter of the corpus that does not compile.
+struct RefusedFilter {
+  std::string name;
+  std::string reason;
+};
+
 struct CorpusReport {
   std::string corpus;  // The file.
   std::string machine;
   std::span<const bench::FilterFigures> filters;  // At least one.
+  std::span<const RefusedFilter> refused;
 };
 
 // Tables with a filter a row and medians at their feet: sizes, executed instructions, set-up, user
@@ -19,7 +26,8 @@ struct CorpusReport {
 std::string to_table(const CorpusReport& report);
 
 // One line of JSON: {"corpus","machine","filters":[{"name","link_type","filter","set_up",
-// "instructions","executed","verifier","sections"},…],"medians":{"all":{…},"ordinary":{…}}}. A time
+// "instructions","executed","verifier","sections"},…],"medians":{"all":{…},"ordinary":{…}},"refused":[{"name",
+// "reason"},…]}. A time
 // ends in the name of its unit. What could not be had is null, with the reason beside it under
 // "skipped". "ordinary" are the filters of at most 100 instructions in libpcap's unoptimised code;
 // the keys of the medians are "TABLE/COLUMN" of the tables.
