@@ -65,14 +65,17 @@ TEST(Lists, AnEmptyOneHoldsNothing) {
 TEST(Lists, ChainsOnTheCommandLineAreShortPrograms) {
   std::string chain;
   for (int i = 0; i < 600; ++i) {
-    chain += (i == 0 ? "src host 10.1." : " or src host 10.1.") + std::to_string(i / 250) + "." +
-             std::to_string(i % 250);
+    chain += (i == 0 ? "src host 10.1." : " or src host 10.1.") + std::to_string(i % 250) + "." +
+             std::to_string(i % 200);
   }
   const TemporaryFolder folder;
   const Answer answer = weir({"compile", "-j", "--target", "xdp", chain});
   ASSERT_EQ(answer.status, 0) << answer.err;
   const json object = json::parse(answer.out);
   EXPECT_LT(object["extended"]["count"], 60);
+  ASSERT_TRUE(object["extended"].contains("maps"));
+  ASSERT_EQ(object["extended"]["maps"].size(), 1U);
+  EXPECT_GE(object["extended"]["maps"][0]["data"].get<std::string>().size(), 2 * 600U / 8);
   EXPECT_LT(object["classic"]["count"], 4096);
   EXPECT_EQ(object["expression"], chain);
   // The same from a file.

@@ -46,8 +46,13 @@ nlohmann::json to_json(const ebpf::Program& program, lower::TargetId target) {
     slots.push_back(ebpf::to_hex(slot));
   }
   const std::size_t count = slots.size();
-  return {
+  nlohmann::json object = {
       {"target", lower::target(target).name}, {"count", count}, {"instructions", std::move(slots)}};
+  // What instructions name by index: the tables of lists.
+  for (const ebpf::Map& map : program.maps) {
+    object["maps"].push_back({{"name", map.name}, {"data", to_hex(map.data)}});
+  }
+  return object;
 }
 
 Status print_json(const FilterInput& input, lower::TargetId target) {

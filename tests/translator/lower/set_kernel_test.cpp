@@ -67,17 +67,20 @@ TEST(SetKernel, AHundredThousandMembers) {
   random::Choices choices(11);
   std::vector<ir::Range> hosts;
   std::vector<ir::Range> nets;
+  std::vector<ir::Range> hosts6;
   std::vector<ir::Range> nets6;
   for (int i = 0; i < 100000; ++i) {
     const Key host = Key::of(choices.any());
     hosts.push_back({host, host});
     nets.push_back(net_of(Key::of(choices.any()), 16 + choices.below(17), 1));
     const Key host6 = Key::of(0x20010000).append(choices.any()).append(0).append(choices.any());
+    hosts6.push_back({host6, host6});
     nets6.push_back(net_of(host6, 33 + choices.below(96), 4));
   }
   for (const TargetId id : kHooks) {
     judge(ir::make_set(1, hosts), 4, id, choices, 40);
     judge(ir::make_set(1, nets), 4, id, choices, 40);
+    judge(ir::make_set(4, hosts6), 4, id, choices, 40);
     judge(ir::make_set(4, nets6), 4, id, choices, 40);
   }
 }

@@ -97,6 +97,37 @@ int expect_same(const ir::Function& function, random::Choices& choices, int fram
   return classic ? 0 : 1;
 }
 
+// Keys that lie before, in, across and behind the tag.
+TEST(Vlan, SetsMeanTheFrameOnTheWire) {
+  const std::uint64_t seed = random::seed_or(5);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  random::Choices choices(seed);
+  const auto function = ir::parse(R"(
+function EN10MB {
+s0 = set 1 { 0x800, 0x8100, 0x88a8 }
+s1 = set 2 { 0:0..0x7fffffff:0xffffffff, 0x81000000:0..0x81ffffff:0x7fffffff }
+s2 = set 1 { 0..0x3fffffff, 0xa0000000..0xcfffffff }
+b0:
+  need 30
+  v0 = load 2 [12]
+  v1 = in s0, v0
+  v2 = load 4 [10]
+  v3 = load 4 [14]
+  v4 = join v2, v3
+  v5 = in s1, v4
+  v6 = load 4 [26]
+  v7 = in s2, v6
+  v8 = mul v1, 4
+  v9 = mul v5, 2
+  v10 = or v8, v9
+  v11 = or v10, v7
+  return v11
+}
+)");
+  ASSERT_TRUE(function) << to_string(function.error());
+  expect_same(*function, choices, 3000, "sets");
+}
+
 TEST(Vlan, ExpressionsMeanTheFrameOnTheWire) {
   const std::uint64_t seed = random::seed_or(1);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
