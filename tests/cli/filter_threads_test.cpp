@@ -159,6 +159,23 @@ TEST(FilterSignals, LeaveAValidFile) {
   }
 }
 
+TEST(FilterSignals, LeaveEveryFileOfASplitValid) {
+  const std::string whole = capture("http.pcap");
+  const TemporaryFolder folder;
+  const std::string rules = folder.file("rules", "arp arp\nip ip\n");
+  const std::string arp = folder.path("arp.pcap");
+  RunningWeir running({"filter", "-r", "-", "--split", rules, "-w", folder.path("{}.pcap"), "-U",
+                       "--threads", "2"});
+  running.write(whole.substr(0, 24 + 16 + 42 + 5));
+  ASSERT_TRUE(RunningWeir::wait_for_size(arp, 24 + 16 + 42));
+  running.signal(SIGINT);
+  const Answer answer = running.wait();
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.err, "weir: stopped after 1 packets, 1 of which match\n");
+  EXPECT_EQ(read_file(arp), whole.substr(0, 24 + 16 + 42));
+  EXPECT_EQ(read_file(folder.path("ip.pcap")), whole.substr(0, 24));
+}
+
 TEST(FilterThreads, HaveToBeANumberThatCanBe) {
   EXPECT_EQ(weir({"filter", "-r", "-", "--threads", "0"}).status, 2);
   EXPECT_EQ(weir({"filter", "-r", "-", "--threads", "many"}).status, 2);
