@@ -285,24 +285,26 @@ class Planner {
       bytes.resize((bytes.size() + part.stride - 1) / part.stride * part.stride, 0);
     }
     part.table = data_.append(bytes, part.stride);
-    if (words == 1 && turns.size() >= kLeastForStarts) {
-      add_starts(part, turns, number(ranges.back().high));
+    if (turns.size() >= kLeastForStarts) {
+      add_starts(part, turns, words, ranges.back().high);
     }
     add(words, part);
   }
 
-  void add_starts(SearchPart& part, const std::vector<Key>& turns, std::uint32_t high) {
+  void add_starts(SearchPart& part, const std::vector<Key>& turns, std::uint32_t words,
+                  const Key& last_member) {
+    const auto first_word = [words](const Key& key) { return key.word(words - 1); };
     Starts& starts = part.starts;
-    starts.low = number(turns.front());
-    starts.high = high;
-    const std::uint64_t span = std::uint64_t{high} - starts.low;
+    starts.low = first_word(turns.front());
+    starts.high = first_word(last_member);
+    const std::uint64_t span = std::uint64_t{starts.high} - starts.low;
     const std::uint64_t most = std::min(kStarts, kStartsARange * turns.size());
     while (span >> starts.shift >= most) {
       ++starts.shift;
     }
     std::vector<std::uint32_t> first((span >> starts.shift) + 2, 0);
     for (const Key& turn : turns) {
-      const std::uint64_t bucket = std::uint64_t{number(turn) - starts.low} >> starts.shift;
+      const std::uint64_t bucket = std::uint64_t{first_word(turn) - starts.low} >> starts.shift;
       first[std::min<std::uint64_t>(bucket + 1, first.size() - 1)] += 1;
     }
     // From how many there are in the bucket before to how many there are in all of them.

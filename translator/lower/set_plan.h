@@ -60,8 +60,9 @@ struct HashPart {
   std::uint32_t table = 0;
 };
 
-// Where the look-up begins in a sorted table of numbers: at the entry of `starts` (4 bytes, an
-// offset into the table) for (key - low) >> shift. Keys outside of low..high are no members.
+// Where the look-up begins in a sorted table: at the entry of `starts` (4 bytes, an offset into the
+// table) for (w - low) >> shift, w being the first word of the key. Keys whose first word is
+// outside of low..high are no members.
 struct Starts {
   std::uint32_t low = 0;
   std::uint32_t high = 0;
