@@ -9,7 +9,10 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-constexpr std::size_t kMappedPieceBytes = std::size_t{2} << 20;
+// Of a mapped file: every piece that is given back interrupts the processors of the other threads,
+// so pieces are larger there, as long as enough of them are left to share.
+constexpr std::size_t kMostMappedBytes = std::size_t{4} << 20;
+constexpr std::size_t kSharedPieces = 32;
 constexpr std::size_t kFirstArea = std::size_t{64} << 10;
 
 // The shortest record: of pcap its header, of pcapng a simple packet block.
@@ -48,7 +51,10 @@ SavefilePieces::SavefilePieces(SavefileReader& reader)
     position_ = *position;
     origin_ = position_ - (scan.window.offset + scan.window.size);
     map_ = scan.input.map_rest();
-    size_ = map_ != nullptr ? kMappedPieceBytes : kPieceBytes;
+    if (map_ != nullptr) {
+      size_ =
+          std::clamp(map_->size() / kSharedPieces / kPage * kPage, kPieceBytes, kMostMappedBytes);
+    }
   }
 }
 
