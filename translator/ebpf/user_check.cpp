@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace weir::ebpf {
@@ -71,7 +72,9 @@ class Checker {
     const Reg* reg = std::get_if<Reg>(&operand);
     return reg != nullptr ? check_register(*reg) : Status{};
   }
-  static Status all(const Status& first, const Status& second) { return first ? second : first; }
+  static Status all(Status first, Status second) {
+    return first ? std::move(second) : std::move(first);
+  }
 
   Status check_one(const Alu& alu) const {
     return all(check_written(alu.dst), alu.op == AluOp::kNeg ? Status{} : check_operand(alu.src));
