@@ -126,6 +126,10 @@ struct Code {
   std::vector<Op> ops;
   // The same for packets, without context and checks; empty where the proof is not enough.
   std::vector<Op> packet_ops;
+  // Where packets of fewer bytes begin, and all others. Most programs ask that first.
+  std::uint32_t least_captured = 0;
+  std::uint32_t begin_short = 0;
+  std::uint32_t begin = 0;
   bool registers_zeroed = false;  // Whether a packet's run relies on the registers being 0,
   bool stack_zeroed = false;      // or on the stack.
   std::vector<Helper> helpers;

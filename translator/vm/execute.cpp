@@ -469,7 +469,8 @@ next_packet : {
   if (code->stack_zeroed) {
     std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
   }
-  op = code->packet_ops.data();
+  op =
+      code->packet_ops.data() + (captured < code->least_captured ? code->begin_short : code->begin);
   goto * op->handler;
 
 verdict:
