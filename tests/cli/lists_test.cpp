@@ -99,6 +99,12 @@ TEST(Lists, MistakesInFilesAreToldWithTheirPlace) {
   EXPECT_EQ(answer.err, "weir: " + missing + ": No such file or directory\n");
 }
 
+TEST(Lists, AreNotReadFromStdin) {
+  const Answer answer = weir({"filter", "-r", kTls, "--count", "port in @-"}, "443\n");
+  EXPECT_EQ(answer.status, 2);
+  EXPECT_NE(answer.err.find("not from stdin"), std::string::npos) << answer.err;
+}
+
 // The caret stands under the words as they were written, though libpcap is shown others.
 TEST(Lists, MistakesBesideThemGetTheCaret) {
   const TemporaryFolder folder;

@@ -80,6 +80,14 @@ Result<Optimizer> read_optimizer(const Options& options) {
   return name == "libpcap" ? Optimizer::kLibpcap : Optimizer::kWeir;
 }
 
+// A filter may be read again, for packets of another link type; stdin could not be.
+Result<std::string> read_list(const std::string& path) {
+  if (path == "-") {
+    return fail(ErrorCode::kUsage, "a list is read from a file, not from stdin");
+  }
+  return read_text_file(path);
+}
+
 // The expression of -F's file, or of the words.
 Result<std::string> read_expression(const Options& options) {
   if (!options.has("expression-file")) {
@@ -120,7 +128,7 @@ Result<cbpf::Program> read_program(const Options& options, const TrafficSource& 
                                                              .optimize = by_libpcap,
                                                              .savefile = source.savefile,
                                                              .swapped = source.swapped},
-                                                 .read_file = read_text_file});
+                                                 .read_file = read_list});
   if (!compiled) {
     return tl::make_unexpected(std::move(compiled).error());
   }
