@@ -30,8 +30,9 @@ using ir::Op;
 using ir::Value;
 using ir::ValueId;
 
-// How much farther the second field may lie.
-constexpr std::uint32_t kMaxFarther = 16;
+// How much farther the second field may lie: one port, or one IPv4 address. What lies farther is
+// checked for seldom enough that a second way costs more than it saves.
+constexpr std::uint32_t kMaxFarther = 4;
 
 // A block that is to be taken apart in front of a need.
 struct Plan {

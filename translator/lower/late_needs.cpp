@@ -1,6 +1,6 @@
-// One sweep over the blocks. What is asked for and not checked yet travels along an edge if that is
-// the only one out of its block by which the packet could still be accepted, and the only one into
-// the next; else it is checked where the ways part.
+// One sweep over the blocks. What is asked for and not checked yet travels on if all ways by which
+// the packet could still be accepted lead to one block, at once or by blocks that only test what is
+// known already, and no other way leads there; else it is checked where the ways part.
 #include "translator/lower/late_needs.h"
 
 #include <algorithm>
@@ -120,22 +120,51 @@ class Delay {
     return function_.blocks[block].body.empty() && rejects(function_.blocks[block].terminator);
   }
 
+  // Where every way goes on that can still accept, past blocks that do nothing but test, if no
+  // other way leads there.
+  std::optional<BlockId> only_way_on(const ir::Terminator& end) const {
+    constexpr std::size_t kMaxTests = 16;
+    std::vector<const ir::Terminator*> tests = {&end};
+    std::optional<BlockId> next;
+    std::size_t ways = 0;
+    for (std::size_t i = 0; i < tests.size(); ++i) {
+      for (const ir::Edge& edge : tests[i]->edges) {
+        if (rejects(edge.to)) {
+          continue;
+        }
+        if (only_tests(edge.to) && tests.size() < kMaxTests) {
+          tests.push_back(&function_.blocks[edge.to].terminator);
+          continue;
+        }
+        if (next && *next != edge.to) {
+          return std::nullopt;
+        }
+        next = edge.to;
+        ++ways;
+      }
+    }
+    return next && predecessors_.of(*next).size() == ways ? next : std::nullopt;
+  }
+
+  bool only_tests(BlockId at) const {
+    const ir::Block& block = function_.blocks[at];
+    return block.body.empty() && block.parameters.empty() && !block.terminator.edges.empty() &&
+           predecessors_.of(at).size() == 1;
+  }
+
   void leave(const ir::Terminator& end) {
     if (rejects(end)) {
       return;
     }
-    std::optional<BlockId> only;
-    std::size_t open = 0;
-    for (const ir::Edge& edge : end.edges) {
-      if (!rejects(edge.to)) {
-        only = edge.to;
-        ++open;
+    if (!now_.empty()) {
+      const bool open =
+          end.edges.empty() || std::any_of(end.edges.begin(), end.edges.end(),
+                                           [&](const auto& edge) { return !rejects(edge.to); });
+      if (const std::optional<BlockId> next = only_way_on(end)) {
+        waiting_[*next] = std::move(now_);
+      } else if (open) {
+        check_all();
       }
-    }
-    if (open == 1 && predecessors_.of(*only).size() == 1) {
-      waiting_[*only] = std::move(now_);
-    } else if (open != 0 || end.edges.empty()) {
-      check_all();
     }
     now_.clear();
     for (const ir::Edge& edge : end.edges) {

@@ -520,6 +520,8 @@ class Selector {
     const auto leave = [&] {
       otherwise = machine_.new_block();
       away = edge(no);
+      machine_.blocks[otherwise].cold = target_.leads_back;
+      machine_.blocks[away.to].cold = target_.leads_back;
       return otherwise;
     };
     if (!reader_->has(base_of(value), offset_of(value), leave)) {

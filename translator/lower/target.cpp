@@ -59,6 +59,7 @@ constexpr Target sk_buff(TargetId id, std::string_view name) {
   answer(Extension::kRxHash, word(68));
   target.ancillary_helpers[index(Extension::kCpu)] = kGetSmpProcessorId;
   target.ancillary_helpers[index(Extension::kRandom)] = kGetPrandomU32;
+  target.leads_back = true;
   target.vlan_stripped = true;
   target.vlan_present = word(20);
   target.vlan_tci = word(24);
@@ -95,6 +96,7 @@ constexpr Target xdp() {
                 .access = PacketAccess::kDirect,
                 .data = word(0),
                 .data_end = word(4)};
+  target.leads_back = true;
   target.ancillary[index(Extension::kIfIndex)] = word(12);
   target.ancillary_helpers[index(Extension::kCpu)] = kGetSmpProcessorId;
   target.ancillary_helpers[index(Extension::kRandom)] = kGetPrandomU32;

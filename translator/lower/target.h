@@ -58,6 +58,9 @@ struct Target {
   // The largest offset a bounds check can prove, where a verifier has to be convinced: past it a
   // packet is taken to be not captured. 0: no verifier, any offset below 2^31 will do.
   std::uint32_t max_packet_offset = 0;
+  // Whether code that is seldom run may stand at the program's end and lead back; a program for
+  // user space goes forward only, which is how it is proved to be safe (ebpf/prove.h).
+  bool leads_back = false;
   // Whether the value the program returns is the accept length itself.
   bool returns_accept_length = false;
   // Else what it returns (XDP_PASS, XDP_DROP; TC_ACT_OK, TC_ACT_SHOT).

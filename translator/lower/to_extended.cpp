@@ -7,12 +7,14 @@
 #include "translator/lower/either_tests.h"
 #include "translator/lower/emit.h"
 #include "translator/lower/fold_masks.h"
+#include "translator/lower/interval_tests.h"
 #include "translator/lower/late_needs.h"
 #include "translator/lower/liveness.h"
 #include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
 #include "translator/lower/thread_jumps.h"
 #include "translator/lower/wide_tests.h"
+#include "translator/opt/passes.h"
 
 namespace weir::lower {
 namespace {
@@ -44,6 +46,8 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   }
   ir::Function prepared = function;
   ir::remove_unreachable_blocks(prepared);
+  join_interval_tests(prepared);
+  opt::merge_blocks(prepared);  // Blocks that have become the same by that.
   widen_tests(prepared);
   delay_needs(prepared);
   if (target.access == PacketAccess::kDirect || target.skb_layout) {
