@@ -519,7 +519,7 @@ class Former {
     for (std::size_t i = 0; i + 2 < ops().size(); ++i) {
       const std::size_t next = kept_from(i + 1);
       if (dropped_[i] || ops()[i].kind != PacketOpKind::kTest || next >= first_verdict_ ||
-          ops()[next].kind != PacketOpKind::kVerdict || ops()[next].is_target ||
+          ops()[next].kind != PacketOpKind::kVerdict || is_led_to(i + 1, next) ||
           kept_from(ops()[i].target) != kept_from(next + 1)) {
         continue;
       }
@@ -543,6 +543,17 @@ class Former {
       ++at;
     }
     return at;
+  }
+
+  // Whether some jump leads to one of these operations, the last included; one that is dropped
+  // leads on to the next.
+  bool is_led_to(std::size_t first, std::size_t last) {
+    for (; first <= last; ++first) {
+      if (ops()[first].is_target) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // A verdict behind all others that some jump leads to.

@@ -248,6 +248,21 @@ TEST(PacketForm, ATestOverAVerdictIsTurned) {
   EXPECT_NE(over(JumpOp::kLt, 2).find("if u8[start + 12] >= 0x2 goto 4"), std::string::npos);
 }
 
+// The first jump leads to what nobody reads, and from there to the verdict.
+TEST(PacketForm, ATestOverAVerdictThatOthersComeToIsNotTurned) {
+  EXPECT_EQ(form(checked(14, {load(Width::kB, kR4, kR2, -3), jump(JumpOp::kNe, kR4, 1, 2, false),
+                              load(Width::kB, kR4, kR2, -2), jump(JumpOp::kEq, kR4, 6, 3, false),
+                              add(kR2, 4), move(kR0, 0), Exit{}, load(Width::kB, kR0, kR2, -1),
+                              Exit{}, move(kR0, 0), Exit{}})),
+            "0: if captured < 14 goto 6\n"
+            "1: if u8[start + 11] != 0x1 goto 3\n"
+            "2: if u8[start + 12] == 0x6 goto 4\n"
+            "3: verdict 0\n"
+            "4: r0 = u8[start + 13]\n"
+            "5: verdict r0\n"
+            "6: verdict 0\n");
+}
+
 // Nobody gives r10 a value where nothing reads it, so nothing may be written below it.
 TEST(PacketForm, AStackOfWhichNothingIsUsedIsNotZeroed) {
   const Program program{.instructions = {load(Width::kDw, kR4, kR10, -8), move(kR0, 1), Exit{}}};
