@@ -1,7 +1,9 @@
 // Help goes to stdout with status 0, and every command has a page.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <sstream>
+#include <string>
 
 #include "tests/cli/cli.h"
 
@@ -39,6 +41,23 @@ TEST(Help, NoLineIsWiderThanATerminal) {
       EXPECT_LE(line.size(), 100U) << line;
     }
   }
+}
+
+TEST(Stdout, AFullDiskIsSaidAndAReaderThatLeftIsNot) {
+  const TemporaryFolder folder;
+  const std::string said = folder.path("said");
+  // More than a buffer of output, so that it fails in the middle and not at the end.
+  std::string assembly;
+  for (int i = 0; i < 3000; ++i) {
+    assembly += "ldb [" + std::to_string(i) + "]\njset #7, next" + std::to_string(i) +
+                "\nret #1\nnext" + std::to_string(i) + ":";
+  }
+  const std::string weir = std::string(WEIR_BINARY) + " compile --target xdp --asm " +
+                           folder.file("long", assembly + "ret #0\n");
+  EXPECT_NE(std::system((weir + " >/dev/full 2>" + said).c_str()), 0);
+  EXPECT_EQ(read_file(said), "weir: stdout: No space left on device\n");
+  EXPECT_EQ(std::system((weir + " 2>" + said + " | head -n 1 >/dev/null").c_str()), 0);
+  EXPECT_EQ(read_file(said), "");
 }
 
 TEST(Version, NamesWeirAndItsLibraries) {

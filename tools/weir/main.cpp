@@ -1,10 +1,13 @@
 // The command: finds the subcommand, reads its options, runs it, reports its error.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "tools/weir/command.h"
@@ -114,17 +117,27 @@ int run(const std::vector<std::string>& arguments) {
   return kExitUsage;
 }
 
+// A full disk or a closed pipe behind stdout must not pass for success. A reader that has seen
+// enough
+// (`| head`) wants to hear nothing of it.
+int stdout_failed(int error_number) {
+  if (error_number != EPIPE) {
+    fmt::print(stderr, "weir: stdout: {}\n", std::strerror(error_number));
+  }
+  return kExitError;
+}
+
 }  // namespace
 }  // namespace weir::tool
 
 int main(int argc, char** argv) {
   // A pipe that nobody reads any more is an error like any other, with a sentence and a status.
   std::signal(SIGPIPE, SIG_IGN);
-  const int status = weir::tool::run(std::vector<std::string>(argv + 1, argv + argc));
-  // A full disk or a closed pipe behind stdout must not pass for success.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    std::perror("weir: stdout");
-    return 1;
+  try {
+    const int status = weir::tool::run(std::vector<std::string>(argv + 1, argv + argc));
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? status
+                                                                : weir::tool::stdout_failed(errno);
+  } catch (const std::system_error& error) {  // fmt::print, when stdout takes no more.
+    return weir::tool::stdout_failed(error.code().value());
   }
-  return status;
 }
