@@ -80,7 +80,7 @@ bool Assembler::lay_islands() {
   const bool any = std::any_of(fixups_.begin(), fixups_.end(), [&](const Fixup& fixup) {
     return std::abs(distance_of(fixup)) > kReach;
   });
-  if (!any) {
+  if (!any || at.back() > kMaxSlots) {
     return false;
   }
   Islands islands;

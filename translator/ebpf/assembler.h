@@ -16,6 +16,9 @@ struct Label {
   std::uint32_t id = 0;
 };
 
+// What no kernel takes more of (BPF_COMPLEXITY_LIMIT_INSNS).
+inline constexpr std::int64_t kMaxSlots = 1000000;
+
 class Assembler {
  public:
   // The classic instruction that what follows comes from.
@@ -33,7 +36,8 @@ class Assembler {
 
   // Resolves every jump. One that cannot reach its target in 16 bits gets there over islands, `ja`
   // instructions laid into the code in between (no origin), so the program may be longer than what
-  // was emitted. Call once. Every label used must be bound.
+  // was emitted. Where it would become longer than kMaxSlots, jumps are left as long as they are:
+  // encode() cannot write them. Call once. Every label used must be bound.
   Program finish() &&;
 
  private:

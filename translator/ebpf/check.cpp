@@ -141,6 +141,11 @@ class Checker {
     if (target(jump.offset) == kNone) {
       return refuse("the jump leads to no instruction");
     }
+    // `ja` has a form with 32 bits.
+    const bool reaches = jump.offset >= INT16_MIN && jump.offset <= INT16_MAX;
+    if (jump.op != JumpOp::kJa && !reaches) {
+      return refuse("the jump goes farther than its 16 bits reach: the program is too long");
+    }
     return {};
   }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "translator/ebpf/assembler.h"
+#include "translator/lower/block_order.h"
 #include "translator/lower/early_verdict.h"
 #include "translator/lower/location.h"
 #include "translator/lower/opposite.h"
@@ -30,12 +31,10 @@ using machine::Vreg;
 class Emitter {
  public:
   Emitter(const machine::Function& function, const Allocation& allocation, std::size_t rank)
-      : function_(function),
-        allocation_(allocation),
-        order_(function.order),
-        labels_(function.blocks.size()) {
-    std::stable_partition(order_.begin(), order_.end(),
-                          [&](BlockId id) { return !function.blocks[id].cold; });
+      : function_(function), allocation_(allocation), labels_(function.blocks.size()) {
+    BlockOrder order = lay_out(function);
+    order_ = std::move(order.blocks);
+    cold_behind_ = order.cold_behind;
     const auto verdicts = find_early_verdicts(function, allocation, order_);
     if (!verdicts.empty()) {
       early_ = verdicts[std::min(rank, verdicts.size() - 1)];
@@ -52,7 +51,7 @@ class Emitter {
       const BlockId id = order_[i];
       next_ = i + 1 < order_.size() ? order_[i + 1] : kNone;
       assembler_.bind(labels_[id]);
-      if (function_.blocks[id].cold && !hot) {
+      if (function_.blocks[id].cold && cold_behind_ && !hot) {
         hot = assembler_.size();
       }
       if (early_ && id == early_->top) {
@@ -370,6 +369,7 @@ class Emitter {
   const Allocation& allocation_;
   ebpf::Assembler assembler_;
   std::vector<BlockId> order_;       // As laid out.
+  bool cold_behind_ = true;          // Its cold blocks stand behind the others.
   std::vector<ebpf::Label> labels_;  // By block; only those laid out have one.
   BlockId next_ = kNone;             // The block laid out behind the current one.
   std::optional<EarlyVerdict> early_;

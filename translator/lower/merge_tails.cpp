@@ -6,7 +6,8 @@
 //
 // Among the nodes that are left, one is laid out when all that lead to it have been, so that every
 // jump but that goes forward, unless it leaves what is seldom run, which stands at the end; of
-// those that can be next, what falls through comes first, else what stood first in the program.
+// those that can be next, what falls through comes first, else what stood first in the program. A
+// program so long that jumps may not reach its end brings in what waits from time to time.
 // Which way of a condition falls through is tried where it could make the program shorter.
 #include "translator/lower/merge_tails.h"
 
@@ -35,6 +36,10 @@ using NodeId = std::uint32_t;
 constexpr NodeId kNone = 0xffffffff;
 // Programs of more nodes are laid out once.
 constexpr std::size_t kMaxSearched = 128;
+// In programs of more nodes than the first number, no more than the second stand in a row while
+// others wait that stood in front of them.
+constexpr std::size_t kLong = 16000;
+constexpr std::size_t kStretch = 8000;
 
 // An instruction and where it goes on. Every way but `back` leads to a node of a smaller number.
 struct Node {
@@ -302,7 +307,7 @@ class TailMerger {
 
     // Straight on where that can be, else by a jump.
     NodeId go_on(NodeId from, NodeId to, bool is_ready) {
-      if (is_ready && may_run_into(from, to)) {
+      if (is_ready && may_run_into(from, to) && !is_stretched(to)) {
         return to;
       }
       if (is_ready) {
@@ -310,6 +315,15 @@ class TailMerger {
       }
       lines_.push_back({.node = to, .jump = true});
       return kNone;
+    }
+
+    bool is_stretched(NodeId to) {
+      if (nodes_.size() <= kLong || lines_.size() < begin_ + kStretch || ready_.empty() ||
+          ready_.top().first > nodes_[to].place) {
+        return false;
+      }
+      begin_ = lines_.size();
+      return true;
     }
 
     bool is_exit(NodeId id) const {
@@ -322,6 +336,7 @@ class TailMerger {
     using Waiting = std::pair<std::size_t, NodeId>;  // By place.
     std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> ready_;
     Lines lines_;
+    std::size_t begin_ = 0;  // The line this stretch begins at.
   };
 
   // Begins with the ways the old program went, and turns one condition after another round where

@@ -158,5 +158,29 @@ TEST(Assembler, KeepsTheWayOfEveryJumpInALongProgram) {
   }
 }
 
+// As many far jumps as a jump reaches, each to a place of its own: their islands stand in the way
+// of all the others without end.
+TEST(Assembler, GivesUpWhereIslandsMakeEveryWayLonger) {
+  constexpr std::size_t kTests = 40000;
+  Assembler a;
+  std::vector<Label> places;
+  for (std::size_t i = 0; i < kTests; ++i) {
+    places.push_back(a.new_label());
+    a.jump_if(JumpOp::kSet, Reg::kR1, static_cast<std::int32_t>(i), places.back());
+  }
+  a.emit(Exit{});
+  for (const Label place : places) {
+    a.bind(place);
+    a.emit(kOne);
+    a.emit(Exit{});
+  }
+  const Program program = std::move(a).finish();
+  EXPECT_FALSE(every_jump_fits_16_bits(program));
+  const Status checked = check(program);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().message.find("farther than its 16 bits reach"), std::string::npos)
+      << checked.error().message;
+}
+
 }  // namespace
 }  // namespace weir::ebpf

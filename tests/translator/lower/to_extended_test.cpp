@@ -1,6 +1,7 @@
 // What lowering writes, shown on short functions.
 #include "translator/lower/to_extended.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -287,6 +288,23 @@ TEST(ToExtended, NamesTheExtensionAndTheTarget) {
 TEST(ToExtended, HasNoRulesAtASocket) {
   EXPECT_EQ(lowered(kTcp, TargetId::kSocket, Rule{}),
             "a standing rule needs a hook that can drop packets; socket is none");
+}
+
+// At tc every check that fails looks at the rest of the packet, seldom, and comes back: there are
+// more such ways than a jump reaches instructions.
+TEST(ToExtended, KeepsWhatIsSeldomRunInReachInALongProgram) {
+  constexpr int kTests = 8300;
+  std::string text = "function EN10MB {\n";
+  for (int i = 0; i < kTests; ++i) {
+    text += fmt::format("b{}:\n  need {}\n  v{} = load 1 [{}]\n  branch eq v{}, 7 ? b{} : b{}\n", i,
+                        i + 1, i, i, i, kTests + 1, i + 1);
+  }
+  text += fmt::format("b{}:\n  return 0\nb{}:\n  return 1\n}}\n", kTests, kTests + 1);
+  const auto program = to_extended(parsed(text), target(TargetId::kTc));
+  ASSERT_TRUE(program) << to_string(program.error());
+  const Status checked = ebpf::check(*program);
+  EXPECT_TRUE(checked) << to_string(checked.error());
+  EXPECT_LT(program->instructions.size(), 12U * kTests);
 }
 
 }  // namespace
