@@ -14,6 +14,13 @@ bool measures_kernel(const std::vector<engine::EngineId>& engines) {
          });
 }
 
+// Whether any row runs classic programs; at tc they stand beside kernel-tc.
+bool runs_classic(const std::vector<engine::EngineId>& engines) {
+  return engines.empty() || std::any_of(engines.begin(), engines.end(), [](engine::EngineId id) {
+           return engine::info(id).design == 1993 || id == engine::EngineId::kKernelTc;
+         });
+}
+
 // Those of the wanted engines that run in this process.
 std::vector<engine::EngineId> user_engines(const std::vector<engine::EngineId>& wanted) {
   std::vector<engine::EngineId> engines;
@@ -104,6 +111,9 @@ void add_peers(const engine::Filter& filter, const Result<PeerProgram>& plain,
                                      .link_type = filter.link_type,
                                      .known_extensions = filter.known_extensions};
     }
+  }
+  if (!runs_classic(options.engines)) {
+    return;  // weir's own classic program of a very long list takes its time.
   }
   options.peers = peers(filter, optimised ? Result<cbpf::Program>(optimised->program)
                                           : tl::make_unexpected(optimised.error()));
