@@ -169,4 +169,24 @@ constexpr Compare negate(Compare compare) {
   return Compare::kEq;
 }
 
+// The compare that holds for (b, a) when `compare` holds for (a, b).
+constexpr Compare exchange(Compare compare) {
+  switch (compare) {
+    case Compare::kGt:
+      return Compare::kLt;
+    case Compare::kGe:
+      return Compare::kLe;
+    case Compare::kLt:
+      return Compare::kGt;
+    case Compare::kLe:
+      return Compare::kGe;
+    case Compare::kEq:
+    case Compare::kNe:
+    case Compare::kSet:
+    case Compare::kClear:
+      return compare;
+  }
+  return compare;
+}
+
 }  // namespace weir::ir

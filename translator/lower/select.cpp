@@ -63,26 +63,6 @@ std::vector<bool> needed_values(const ir::Function& function) {
   return needed;
 }
 
-// The compare with its sides exchanged.
-Compare mirrored(Compare compare) {
-  switch (compare) {
-    case Compare::kGt:
-      return Compare::kLt;
-    case Compare::kGe:
-      return Compare::kLe;
-    case Compare::kLt:
-      return Compare::kGt;
-    case Compare::kLe:
-      return Compare::kGe;
-    case Compare::kEq:
-    case Compare::kNe:
-    case Compare::kSet:
-    case Compare::kClear:
-      return compare;
-  }
-  return compare;
-}
-
 // The jump that is taken when `compare` holds; for kClear, when it does not.
 JumpOp jump_of(Compare compare) {
   switch (compare) {
@@ -499,7 +479,7 @@ class Selector {
     }
     if (is_constant(a)) {
       std::swap(a, b);
-      compare = mirrored(compare);
+      compare = ir::exchange(compare);
     }
     Edge yes = edge(terminator.edges[0]);
     Edge no = edge(terminator.edges[1]);

@@ -39,25 +39,6 @@ bool is_random(const Value& value) {
          value.k == static_cast<std::uint32_t>(cbpf::Extension::kRandom);
 }
 
-Compare mirror(Compare compare) {
-  switch (compare) {
-    case Compare::kGt:
-      return Compare::kLt;
-    case Compare::kGe:
-      return Compare::kLe;
-    case Compare::kLt:
-      return Compare::kGt;
-    case Compare::kLe:
-      return Compare::kGe;
-    case Compare::kEq:
-    case Compare::kNe:
-    case Compare::kSet:
-    case Compare::kClear:
-      return compare;
-  }
-  return compare;
-}
-
 std::size_t Expressions::Hash::operator()(const Value& value) const {
   std::uint64_t hash = static_cast<std::uint64_t>(value.op) << 8 | value.width;
   for (const std::uint32_t part : {value.k, value.a, value.b}) {
@@ -307,7 +288,7 @@ std::optional<bool> Expressions::decide(const Comparison& c) const {
     return ir::evaluate_compare(c.compare, 0, 0);  // Any number compares so with itself.
   }
   if (left) {
-    return decide({mirror(c.compare), c.b, c.a});
+    return decide({ir::exchange(c.compare), c.b, c.a});
   }
   if (!right) {
     return std::nullopt;
@@ -336,7 +317,7 @@ std::optional<bool> Expressions::decide(const Comparison& c) const {
 bool Expressions::simplify_once(Comparison& c) {
   if (number(c.a)) {
     std::swap(c.a, c.b);
-    c.compare = mirror(c.compare);
+    c.compare = ir::exchange(c.compare);
     return true;
   }
   const auto k = number(c.b);

@@ -98,7 +98,4 @@ class Expressions {
 // Whether the value gives another number each time it is made, so that it must not be made twice.
 bool is_random(const ir::Value& value);
 
-// The compare that holds for (b, a) when `compare` holds for (a, b).
-ir::Compare mirror(ir::Compare compare);
-
 }  // namespace weir::opt

@@ -285,7 +285,7 @@ std::optional<bool> FactTable::decide(FactState state, const Comparison& c) cons
                      .decide(c.compare == Compare::kSet ? Compare::kNe : Compare::kEq, 0);
   }
   if (expressions_.number(c.a)) {
-    return decide(state, {mirror(c.compare), c.b, c.a});
+    return decide(state, {ir::exchange(c.compare), c.b, c.a});
   }
   if (const auto k = fact(state, c.b).number()) {
     return fact(state, c.a).decide(c.compare, *k);
@@ -294,7 +294,7 @@ std::optional<bool> FactTable::decide(FactState state, const Comparison& c) cons
     return std::nullopt;
   }
   if (c.b < c.a) {
-    return decide(state, {mirror(c.compare), c.b, c.a});
+    return decide(state, {ir::exchange(c.compare), c.b, c.a});
   }
   const auto order = order_of(c.a, c.b);
   return order ? fact(state, *order).decide(c.compare, 1) : std::nullopt;
@@ -317,7 +317,7 @@ bool FactTable::assume(FactState& state, Comparison c, bool holds) {
   }
   if (c.b < c.a) {
     std::swap(c.a, c.b);
-    c.compare = mirror(c.compare);
+    c.compare = ir::exchange(c.compare);
   }
   const auto [found, is_new] = orders_.try_emplace({c.a, c.b}, kNoClass);
   if (is_new) {

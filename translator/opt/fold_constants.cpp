@@ -286,29 +286,9 @@ class Folder {
       return decide_by_limit(compare, *right);
     }
     if (left) {
-      return decide_by_limit(mirror(compare), *left);
+      return decide_by_limit(ir::exchange(compare), *left);
     }
     return std::nullopt;
-  }
-
-  // The compare that holds for (b, a) when `compare` holds for (a, b).
-  static Compare mirror(Compare compare) {
-    switch (compare) {
-      case Compare::kGt:
-        return Compare::kLt;
-      case Compare::kGe:
-        return Compare::kLe;
-      case Compare::kLt:
-        return Compare::kGt;
-      case Compare::kLe:
-        return Compare::kGe;
-      case Compare::kEq:
-      case Compare::kNe:
-      case Compare::kSet:
-      case Compare::kClear:
-        return compare;
-    }
-    return compare;
   }
 
   // What `x compare k` is for every x.

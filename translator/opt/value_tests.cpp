@@ -25,7 +25,7 @@ class Reader {
     if (!k) {
       a = end.b;
       k = number(end.a);
-      compare = mirror(compare);
+      compare = ir::exchange(compare);
     }
     if (!k || number(a) || value(a).op == Op::kHas) {
       return std::nullopt;
