@@ -46,6 +46,15 @@ TEST(ToClassic, AListIsAskedOnceForTheAddressesOfIpAndOfArp) {
   EXPECT_LE(lowered(hosts("host", 50)).instructions.size(), 2 * 50U + 16U);
 }
 
+TEST(ToClassic, NetsOfOneSizeAreOneCompareEach) {
+  std::string nets;
+  for (int i = 0; i < 36; ++i) {
+    nets += (i == 0 ? "" : " or ") + std::string("src net 10.") + std::to_string(7 * i) + ".3.0/24";
+    nets += " or src net 172." + std::to_string(3 * i) + ".0.0/16";
+  }
+  EXPECT_LE(lowered(nets).instructions.size(), 2 * 36U + 16U);
+}
+
 TEST(ToClassic, ALongListIsSearchedAndNotReadThrough) {
   random::Choices choices(7);
   for (const std::uint32_t count : {200U, 500U, 1000U}) {
