@@ -211,8 +211,7 @@ constexpr const char* kMeaningChanged[] = {
     "ip[4:2] & 0x0fff >= 2140 and ip[4:2] & 0x0fff <= 2147",
     "tcp[0:2] >= 79 and tcp[0:2] <= 81",
     "ip6 dst host 2001:db8::1 or ip6 dst host 2001:db8::2",
-    "(ip[12:4] = 0x0a000001 or ip[16:4] = 0x0a000001) and not (ip[12:4] = 0x0a000002 or "
-    "ip[16:4] = 0x0a000002)",
+    "(ip[12:4] = 167772161 or ip[16:4] = 167772161) and not (ip[12:4] = 1 or ip[16:4] = 1)",
     // Words that are still read.
     "vlan and vlan",
     "vxlan and ip",
