@@ -1,20 +1,14 @@
-// The loop over the packets of a batch: the packet form of a program whose accesses are all proven,
-// so without checks and without a context in memory.
-//
-// r12 counts from minus four times the number of packets up to 0: a verdict's place is the end of
-// the verdicts + r12, a packet's UserPacket the end of the packets + 4 * r12. r9 is where the
-// packet starts. What else the loop needs is in registers the program leaves alone, or in the frame
-// when it leaves none: the end of the packets, the end of the verdicts, the end of the packets +
-// how far ahead to prefetch. r10 and r11 are free inside of an operation.
+// The operations of a packet form: a program whose accesses are all proven, so without checks and
+// without a context in memory. The loop around them is packet_loop_x86.h's.
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <optional>
 
 #include "translator/ebpf/packet_form.h"
-#include "translator/ebpf/user_check.h"
 #include "translator/jit/compile.h"
 #include "translator/jit/emit_x86.h"
+#include "translator/jit/packet_loop_x86.h"
 #include "translator/jit/runtime.h"
 #include "translator/jit/straight_line.h"
 
@@ -32,43 +26,18 @@ using x86::Label;
 using x86::Mem;
 using x86::Size;
 
-constexpr Gp kCount = Gp::kR12;
-constexpr Gp kStart = Gp::kR9;
-constexpr std::int32_t kData = offsetof(ebpf::UserPacket, data);
 constexpr std::int32_t kCaptured = offsetof(ebpf::UserPacket, captured);
 constexpr std::int32_t kLength = offsetof(ebpf::UserPacket, length);
-static_assert(sizeof(ebpf::UserPacket) == 4 * sizeof(std::uint32_t));  // 4 * r12.
 
-constexpr std::int32_t kCacheLine = 64;
-constexpr std::size_t kLoopAlignment = 32;
-// Ends that get a copy of the loop's own; more of them jump to one.
-constexpr int kCopiedEnds = 8;
 // More questions than these are not asked all at once.
 constexpr std::size_t kMostQuestions = 6;
 // More lines than these make the code long for nothing.
 constexpr int kMostLines = 8;
-constexpr std::size_t kMostKnownVerdicts = 2;
 
-constexpr std::array kKeptByCallee = {Gp::kRbx, Gp::kRbp, Gp::kR12, Gp::kR13, Gp::kR14, Gp::kR15};
-
-bool is_kept_by_callee(Gp reg) {
-  return std::find(kKeptByCallee.begin(), kKeptByCallee.end(), reg) != kKeptByCallee.end();
-}
-
-// A value of the loop: in a register, or in the frame.
-struct Place {
-  std::optional<Gp> reg;
-  std::int32_t slot = 0;
-};
-
-class PacketCompiler {
+class PacketCompiler : private PacketLoop {
  public:
   PacketCompiler(const CompileInput& input, const ebpf::PacketForm& form)
-      : input_(input),
-        form_(form),
-        ops_(form.ops),
-        stack_bytes_(static_cast<std::int32_t>(ebpf::stack_bytes(input.program))),
-        a_(ops_.size() * 12 + 256) {}
+      : PacketLoop(input, form) {}
 
   CompiledCode run() {
     choose_registers();
@@ -99,198 +68,6 @@ class PacketCompiler {
       label_of_[op] = a_.new_label().id;
     }
     return {label_of_[op]};
-  }
-
-  // ---- Registers and frame ----
-
-  void choose_registers() {
-    std::vector<Gp> free;
-    for (unsigned n = 0; n <= 10; ++n) {
-      const Gp reg = gp(static_cast<Reg>(n));
-      // A call takes what C++ does not keep.
-      if ((form_.used >> n & 1U) == 0 && (!form_.calls || is_kept_by_callee(reg))) {
-        free.push_back(reg);
-      }
-    }
-    // Those that need not be saved first.
-    std::stable_partition(free.begin(), free.end(), [](Gp reg) { return !is_kept_by_callee(reg); });
-    std::size_t taken = 0;
-    for (Place* place : {&packets_, &verdicts_, &ahead_}) {
-      if (taken < free.size()) {
-        place->reg = free[taken++];
-      } else {
-        place->slot = locals_;
-        locals_ += 8;
-      }
-    }
-    if (taken < free.size()) {
-      failed_ = free[taken++];
-    }
-    for (const PacketOp& op : ops_) {
-      if (op.kind == PacketOpKind::kVerdict && taken < free.size() && !knows(op.value) &&
-          known_verdicts_.size() < kMostKnownVerdicts) {
-        known_verdicts_.push_back({.value = op.value, .reg = free[taken++]});
-      }
-    }
-    common_.slot = locals_;
-    locals_ += 8;
-    for (const Gp reg : kKeptByCallee) {
-      const bool of_program = program_uses(reg);
-      const bool of_loop =
-          reg == kCount || packets_.reg == reg || verdicts_.reg == reg || ahead_.reg == reg ||
-          failed_ == reg ||
-          std::any_of(known_verdicts_.begin(), known_verdicts_.end(),
-                      [reg](const KnownVerdict& known) { return known.reg == reg; });
-      if (of_program || of_loop) {
-        saved_.push_back(reg);
-      }
-    }
-    // The return address, the saved registers and the frame together are a multiple of 16.
-    frame_ = (locals_ + stack_bytes_ + 15) / 16 * 16;
-    if (saved_.size() % 2 == 0) {
-      frame_ += 8;
-    }
-  }
-
-  bool knows(std::uint32_t verdict) const {
-    return std::any_of(known_verdicts_.begin(), known_verdicts_.end(),
-                       [verdict](const KnownVerdict& known) { return known.value == verdict; });
-  }
-
-  bool program_uses(Gp reg) const {
-    for (unsigned n = 0; n <= 10; ++n) {
-      if (gp(static_cast<Reg>(n)) == reg && (form_.used >> n & 1U) != 0) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  Mem slot(const Place& place) const { return {Gp::kRsp, place.slot}; }
-
-  // The value in a register: its own, or loaded into `scratch`.
-  Gp in_register(const Place& place, Gp scratch) {
-    if (place.reg) {
-      return *place.reg;
-    }
-    a_.load(Extend::kNone64, scratch, slot(place));
-    return scratch;
-  }
-  void set(const Place& place, Gp value) {
-    if (place.reg) {
-      a_.mov(Size::k64, *place.reg, value);
-    } else {
-      a_.store(8, slot(place), value);
-    }
-  }
-
-  // A field of the packet in hand. May take r11.
-  Mem packet_field(std::int32_t offset) {
-    return {.base = in_register(packets_, Gp::kR11), .disp = offset, .index = kCount, .scale = 4};
-  }
-
-  // ---- Around the program ----
-
-  void begin() {
-    for (const Gp reg : saved_) {
-      a_.push(reg);
-    }
-    if (frame_ != 0) {
-      a_.arith(Arith::kSub, Size::k64, Gp::kRsp, frame_);
-    }
-    // begin, end, verdicts, common, ahead are in rdi, rsi, rdx, rcx, r8; all are read before any of
-    // these becomes something else.
-    a_.mov(Size::k64, kCount, Gp::kRdi);
-    a_.arith(Arith::kSub, Size::k64, kCount, Gp::kRsi);
-    a_.shift(x86::Shift::kSar, Size::k64, kCount, 2);
-    a_.mov(Size::k64, Gp::kR11, Gp::kRdx);
-    a_.arith(Arith::kSub, Size::k64, Gp::kR11, kCount);
-    a_.lea(Gp::kR9, {.base = Gp::kRsi, .index = Gp::kR8});
-    a_.mov(Size::k64, Gp::kR10, Gp::kRsi);
-    a_.store(8, slot(common_), Gp::kRcx);
-    set(packets_, Gp::kR10);
-    set(verdicts_, Gp::kR11);
-    set(ahead_, Gp::kR9);
-    for (const KnownVerdict& known : known_verdicts_) {
-      a_.mov_imm32(known.reg, known.value);
-    }
-    if ((form_.used >> 10 & 1U) != 0) {
-      a_.lea(Gp::kRbp, {Gp::kRsp, locals_ + stack_bytes_});
-    }
-    next_ = a_.new_label();
-    leave_ = a_.new_label();
-    done_ = a_.new_label();
-    a_.align(kLoopAlignment);
-    a_.bind(next_);
-    prefetch();
-    a_.load(Extend::kNone64, kStart, packet_field(kData));
-    for (unsigned reg = 0; reg < 10; ++reg) {
-      if ((form_.zeroed >> reg & 1U) != 0) {
-        a_.zero(gp(static_cast<Reg>(reg)));
-      }
-    }
-    if (form_.stack_zeroed) {
-      emit_zero_stack(a_, stack_bytes_);
-    }
-  }
-
-  // The lines of a later packet from which the program reads: that of the first byte it surely
-  // reads, and that of the last, or the next where it reads at offsets it computes. Bytes that lie
-  // near are nearly always on one line.
-  void prefetch() {
-    constexpr std::int32_t kNear = 8;
-    const bool reads = form_.first_byte != form_.behind_bytes;
-    if (!input_.options.prefetch || (!reads && !form_.reads_elsewhere)) {
-      return;
-    }
-    const std::int32_t first = reads ? std::max(form_.first_byte, 0) : 0;
-    const std::int32_t last = form_.reads_elsewhere
-                                  ? std::max(first + kCacheLine, form_.behind_bytes) - 1
-                                  : form_.behind_bytes - 1;
-    a_.load(Extend::kNone64, Gp::kR10,
-            {.base = in_register(ahead_, Gp::kR11), .disp = kData, .index = kCount, .scale = 4});
-    a_.prefetch({Gp::kR10, first});
-    if (last - first >= kNear) {
-      a_.prefetch({Gp::kR10, last});
-    }
-  }
-
-  void end() {
-    if (shared_end_) {
-      a_.bind(leave_);
-      a_.arith(Arith::kAdd, Size::k64, kCount, 4);
-      a_.jcc(Condition::kNotEqual, next_);
-    }
-    a_.bind(done_);
-    if (frame_ != 0) {
-      a_.arith(Arith::kAdd, Size::k64, Gp::kRsp, frame_);
-    }
-    for (std::size_t i = saved_.size(); i-- > 0;) {
-      a_.pop(saved_[i]);
-    }
-    a_.ret();
-  }
-
-  Mem verdict_place() { return {.base = in_register(verdicts_, Gp::kR11), .index = kCount}; }
-
-  void go_to_next_packet() {
-    if (++ends_ > kCopiedEnds) {
-      a_.jmp(leave_);
-      shared_end_ = true;
-      return;
-    }
-    a_.arith(Arith::kAdd, Size::k64, kCount, 4);
-    a_.jcc(Condition::kNotEqual, next_);
-    a_.jmp(done_);
-  }
-
-  void end_with(std::uint32_t verdict) {
-    a_.store_imm(4, verdict_place(), static_cast<std::int32_t>(verdict));
-    go_to_next_packet();
-  }
-  void end_with(Gp verdict) {
-    a_.store(4, verdict_place(), verdict);
-    go_to_next_packet();
   }
 
   // ---- Operations ----
@@ -709,15 +486,6 @@ class PacketCompiler {
   void plain(const ebpf::Jump&) {}
   void plain(const ebpf::Exit&) {}
 
-  const CompileInput& input_;
-  const ebpf::PacketForm& form_;
-  const std::vector<PacketOp>& ops_;
-  // A verdict that is in a register throughout, to be chosen.
-  struct KnownVerdict {
-    std::uint32_t value = 0;
-    Gp reg = Gp::kRax;
-  };
-
   // Operations whose code in order begins at the label.
   struct Cold {
     Label label;
@@ -725,29 +493,13 @@ class PacketCompiler {
     std::size_t to = 0;  // The verdict at their end.
   };
 
-  std::int32_t stack_bytes_ = 0;
-  x86::Assembler a_;
-  Place packets_;
-  Place verdicts_;
-  Place ahead_;
-  Place common_;
-  std::optional<Gp> failed_;  // Of a straight line; none: there are no lines.
-  std::vector<KnownVerdict> known_verdicts_;
-  std::vector<Gp> saved_;    // In the order they are pushed.
-  std::int32_t locals_ = 0;  // Bytes at the frame's bottom; the program's stack is above.
-  std::int32_t frame_ = 0;
   std::vector<std::uint32_t> label_of_;  // By operation, once it is asked for.
-  Label next_;
-  Label leave_;
-  Label done_;
-  std::size_t index_ = 0;        // The operation in hand,
-  std::size_t taken_along_ = 0;  // and how many behind it were done with it.
+  std::size_t index_ = 0;                // The operation in hand,
+  std::size_t taken_along_ = 0;          // and how many behind it were done with it.
   std::vector<Cold> cold_;
   bool in_order_ = false;           // Whether questions are asked one by one,
   std::size_t in_order_until_ = 0;  // or those before this operation.
   int lines_ = 0;
-  int ends_ = 0;
-  bool shared_end_ = false;
 };
 
 }  // namespace
