@@ -247,6 +247,8 @@ const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
   return source_->interfaces();
 }
 
+bool SavefileReader::compressed() const { return source_->scan().input.compressed(); }
+
 Status SavefileReader::intact() const { return source_->intact(); }
 
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }

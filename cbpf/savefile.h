@@ -145,6 +145,9 @@ class SavefileReader {
   // ("cannot read: Interrupted system call"), nothing is lost, and the next call goes on waiting.
   Result<Batch> next_batch();
 
+  // Whether the file is unpacked on the way.
+  bool compressed() const;
+
   // kInvalidFile when bytes of the last batch may not be those of the file, because it became
   // shorter while it was read. Any thread may ask.
   Status intact() const;

@@ -195,7 +195,7 @@ Command filter_command() {
       "every packet, and writes the matching ones to another, as\n"
       "`tcpdump -r FILE -w FILE EXPRESSION` does, byte for byte. A name that ends in .gz, .zst or\n"
       ".lz4 is written packed. A pcapng file keeps its other blocks. Without -w it says how many\n"
-      "packets match. Several threads write what one would write.\n"
+      "packets match. Several threads write what one would write; packed files are read by one.\n"
       "\n"
       "--split takes the filters from a file of rules and writes what matches each of them to a\n"
       "file of its own: -w names a folder for files NAME.pcap (or .pcapng), or has {} where the\n"

@@ -104,7 +104,10 @@ Status FilterRun::run(const std::string& file) {
   if (auto begun = begin(*reader); !begun) {
     return begun;
   }
-  return plan_.threads == 1 ? run_alone(*reader, file) : run_in_threads(*reader, file);
+  // Unpacking takes several times longer than all the rest and cannot be shared. Handing what is
+  // unpacked to another processor costs more than filtering it here.
+  const bool alone = plan_.threads == 1 || reader->compressed();
+  return alone ? run_alone(*reader, file) : run_in_threads(*reader, file);
 }
 
 // Makes the filters before the output files, so that a wrong expression leaves none behind.
