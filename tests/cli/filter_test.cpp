@@ -93,6 +93,24 @@ TEST(Filter, ATruncatedFileIsSaidAndWhatWasWholeIsKept) {
   EXPECT_EQ(read_file(folder.path("out.pcap")), whole.substr(0, 24 + 2 * 76));
 }
 
+// For every link type of the files the filter is made anew, and stdin is there once.
+TEST(Filter, TakesTheFilterFromStdin) {
+  const std::string ethernet = WEIR_PCAPS_DIR "/ping.pcap";
+  const std::string raw = WEIR_PCAPS_DIR "/raw.pcap";
+  const Answer words = weir({"filter", "-j", "-r", ethernet, "-r", raw, "icmp"});
+  ASSERT_EQ(words.status, 0) << words.err;
+  const json want = json::parse(words.out);
+  ASSERT_LT(want["matched"], want["packets"]);
+  const Answer piped = weir({"filter", "-j", "-r", ethernet, "-r", raw, "-F", "-"}, "icmp\n");
+  ASSERT_EQ(piped.status, 0) << piped.err;
+  EXPECT_EQ(json::parse(piped.out), want);
+
+  const Answer both = weir({"filter", "-r", "-", "-F", "-"}, "icmp\n");
+  EXPECT_EQ(both.status, 2);
+  EXPECT_EQ(both.err.find("weir: stdin cannot be both the filter and a savefile\n"), 0U)
+      << both.err;
+}
+
 TEST(Filter, WrongInputLeavesNoFileBehind) {
   const TemporaryFolder folder;
   const std::string in = folder.file("in.pcap", three_packets());

@@ -55,12 +55,6 @@ std::string left_column(const OptionSpec& spec) {
 
 }  // namespace
 
-Options Options::with_words(std::vector<std::string> words) const {
-  Options other = *this;
-  other.words_ = std::move(words);
-  return other;
-}
-
 std::size_t Options::count(std::string_view name) const {
   const auto it = values_.find(name);
   return it == values_.end() ? 0 : it->second.size();

@@ -39,8 +39,6 @@ class Options {
   Result<std::uint64_t> number(std::string_view name, std::uint64_t otherwise, std::uint64_t low,
                                std::uint64_t high) const;
   const std::vector<std::string>& words() const { return words_; }
-  // The same options with other words.
-  Options with_words(std::vector<std::string> words) const;
   std::string expression() const;  // The words, a blank between each two.
 
  private:

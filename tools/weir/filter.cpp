@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -132,7 +133,17 @@ Result<FilterPlan> read_plan(const Options& options) {
   if (!rotation) {
     return tl::make_unexpected(rotation.error());
   }
+  auto filter = read_filter_text(options);
+  if (!filter) {
+    return tl::make_unexpected(filter.error());
+  }
+  const auto files = options.all("read");
+  const bool from_stdin = filter->from_stdin || options.get("split") == "-";
+  if (from_stdin && std::find(files.begin(), files.end(), "-") != files.end()) {
+    return fail(ErrorCode::kUsage, "stdin cannot be both the filter and a savefile");
+  }
   FilterPlan plan{.options = options,
+                  .filter = std::move(*filter),
                   .engine = *engine,
                   .most = *most,
                   .rotation = *rotation,

@@ -31,26 +31,18 @@ Error joined(const std::vector<Error>& errors, const std::string& file) {
   return first;
 }
 
-Result<cbpf::Program> read_assembly(const std::string& file) {
-  const auto text = read_text_file(file);
-  if (!text) {
-    return tl::make_unexpected(text.error());
-  }
-  auto program = cbpf::assemble(*text);
+Result<cbpf::Program> read_assembly(const FilterText& filter) {
+  auto program = cbpf::assemble(filter.text);
   if (!program) {
-    return tl::make_unexpected(joined(program.error(), file));
+    return tl::make_unexpected(joined(program.error(), filter.file));
   }
   return std::move(*program);
 }
 
-Result<cbpf::Program> read_bytecode(const std::string& file) {
-  const auto text = read_text_file(file);
-  if (!text) {
-    return tl::make_unexpected(text.error());
-  }
-  auto program = cbpf::read_program(*text);
+Result<cbpf::Program> read_bytecode(const FilterText& filter) {
+  auto program = cbpf::read_program(filter.text);
   if (!program) {
-    program.error().place.file = file;
+    program.error().place.file = filter.file;
   }
   return program;
 }
@@ -88,41 +80,17 @@ Result<std::string> read_list(const std::string& path) {
   return read_text_file(path);
 }
 
-// The expression of -F's file, or of the words.
-Result<std::string> read_expression(const Options& options) {
-  if (!options.has("expression-file")) {
-    return options.expression();
-  }
-  if (!options.words().empty()) {
-    return fail(ErrorCode::kUsage, "an expression is given beside the one in -F's file");
-  }
-  auto text = read_text_file(options.get("expression-file"));
-  if (text) {
-    text->erase(text->find_last_not_of(" \t\r\n") + 1);
-  }
-  return text;
-}
-
-Result<cbpf::Program> read_program(const Options& options, const TrafficSource& source,
+Result<cbpf::Program> make_program(const FilterText& filter, const TrafficSource& source,
                                    bool by_libpcap, FilterInput& input) {
-  const int other_forms = static_cast<int>(options.has("asm")) + options.has("bytecode");
-  if (other_forms > 1 ||
-      (other_forms == 1 && (!options.words().empty() || options.has("expression-file")))) {
-    return fail(
-        ErrorCode::kUsage,
-        "the filter is given twice: an expression, --asm and --bytecode exclude each other");
+  switch (filter.form) {
+    case FilterText::Form::kAssembly:
+      return read_assembly(filter);
+    case FilterText::Form::kBytecode:
+      return read_bytecode(filter);
+    case FilterText::Form::kExpression:
+      break;
   }
-  if (options.has("asm")) {
-    return read_assembly(options.get("asm"));
-  }
-  if (options.has("bytecode")) {
-    return read_bytecode(options.get("bytecode"));
-  }
-  auto expression = read_expression(options);
-  if (!expression) {
-    return tl::make_unexpected(expression.error());
-  }
-  input.text = std::move(*expression);
+  input.text = filter.text;
   auto compiled = frontend::compile(input.text, {.compile = {.link_type = input.link_type,
                                                              .snaplen = input.snaplen,
                                                              .optimize = by_libpcap,
@@ -137,6 +105,42 @@ Result<cbpf::Program> read_program(const Options& options, const TrafficSource& 
 }
 
 }  // namespace
+
+Result<FilterText> read_filter_text(const Options& options) {
+  const bool words = !options.words().empty();
+  const int other_forms = static_cast<int>(options.has("asm")) + options.has("bytecode");
+  if (other_forms > 1 || (other_forms == 1 && (words || options.has("expression-file")))) {
+    return fail(
+        ErrorCode::kUsage,
+        "the filter is given twice: an expression, --asm and --bytecode exclude each other");
+  }
+  if (words && options.has("expression-file")) {
+    return fail(ErrorCode::kUsage, "an expression is given beside the one in -F's file");
+  }
+  FilterText filter;
+  const char* option = "expression-file";
+  if (options.has("asm")) {
+    option = "asm";
+    filter.form = FilterText::Form::kAssembly;
+  } else if (options.has("bytecode")) {
+    option = "bytecode";
+    filter.form = FilterText::Form::kBytecode;
+  } else if (!options.has("expression-file")) {
+    filter.text = options.expression();
+    return filter;
+  }
+  filter.file = options.get(option);
+  filter.from_stdin = filter.file == "-";
+  auto text = read_text_file(filter.file);
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  filter.text = std::move(*text);
+  if (filter.form == FilterText::Form::kExpression) {
+    filter.text.erase(filter.text.find_last_not_of(" \t\r\n") + 1);
+  }
+  return filter;
+}
 
 std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
   std::vector<OptionSpec> options = {
@@ -161,6 +165,12 @@ std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
 }
 
 Result<FilterInput> read_filter_input(const Options& options, const TrafficSource& source) {
+  const auto filter = read_filter_text(options);
+  return filter ? make_filter_input(*filter, options, source) : tl::make_unexpected(filter.error());
+}
+
+Result<FilterInput> make_filter_input(const FilterText& filter, const Options& options,
+                                      const TrafficSource& source) {
   FilterInput input;
   input.link_type = source.link_type;
   if (options.has("linktype")) {
@@ -183,7 +193,7 @@ Result<FilterInput> read_filter_input(const Options& options, const TrafficSourc
   if (!optimizer) {
     return tl::make_unexpected(optimizer.error());
   }
-  auto program = read_program(options, source, *optimizer == Optimizer::kLibpcap, input);
+  auto program = make_program(filter, source, *optimizer == Optimizer::kLibpcap, input);
   if (!program) {
     return tl::make_unexpected(program.error());
   }

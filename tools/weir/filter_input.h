@@ -53,8 +53,24 @@ struct TrafficSource {
   bool swapped = false;  // A savefile that has not this machine's byte order.
 };
 
-// Reads the filter the options name. `source` is what the command knows of the traffic (a savefile,
-// an interface); -y wins over its link type.
+// The filter as the options give it, before it is made for some traffic.
+struct FilterText {
+  enum class Form : std::uint8_t { kExpression, kAssembly, kBytecode };
+  Form form = Form::kExpression;
+  std::string text;
+  std::string file;  // Where assembly or bytecode comes from.
+  bool from_stdin = false;
+};
+
+// Reads it, once: stdin is not there twice. kUsage when it is given in two forms.
+Result<FilterText> read_filter_text(const Options& options);
+
+// Makes it for the traffic, as the options say (-y, -s, --dialect, --optimizer). `source` is what
+// the command knows of the traffic (a savefile, an interface); -y wins over its link type.
+Result<FilterInput> make_filter_input(const FilterText& filter, const Options& options,
+                                      const TrafficSource& source);
+
+// Both at once, for commands that have one kind of traffic.
 Result<FilterInput> read_filter_input(const Options& options, const TrafficSource& source);
 inline Result<FilterInput> read_filter_input(const Options& options, int link_type = 1) {
   return read_filter_input(options, TrafficSource{.link_type = link_type});

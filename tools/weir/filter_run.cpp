@@ -69,9 +69,9 @@ Result<engine::Prepared*> FilterByLinkType::get(int link_type, bool swapped) {
 Result<std::unique_ptr<engine::Prepared>> FilterByLinkType::make(int link_type,
                                                                  bool swapped) const {
   const TrafficSource source = {.link_type = link_type, .savefile = true, .swapped = swapped};
-  const auto input = rule_ == nullptr
-                         ? read_filter_input(plan_.options, source)
-                         : read_filter_input(plan_.options.with_words({rule_->expression}), source);
+  const auto input =
+      make_filter_input(rule_ == nullptr ? plan_.filter : FilterText{.text = rule_->expression},
+                        plan_.options, source);
   if (!input) {
     return tl::make_unexpected(input.error());
   }

@@ -18,13 +18,15 @@
 #include "tools/filter/progress.h"
 #include "tools/filter/rules.h"
 #include "tools/weir/command.h"
+#include "tools/weir/filter_input.h"
 #include "tools/weir/stop.h"
 
 namespace weir::tool {
 
-// What is run. The options say how filters are given (filter_input.h).
+// What is run. The options say how filters are made for the packets of a file (filter_input.h).
 struct FilterPlan {
   const Options& options;
+  FilterText filter;  // Without rules, the one there is.
   engine::EngineId engine;
   std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
   filter::Rotation rotation;
@@ -32,7 +34,7 @@ struct FilterPlan {
   bool packet_buffered = false;  // Each packet is written as it comes.
   bool several = false;          // Savefiles.
   std::uint32_t threads = 1;
-  // Of --split: its file, its rules (none: the filter is that of the options), and whether a packet
+  // Of --split: its file, its rules (none: `filter` is all), and whether a packet
   // goes to the first rule it matches only.
   std::string rules_file;
   std::vector<filter::Rule> rules;
@@ -56,7 +58,7 @@ struct FilterTotals {
 // may ask at the same time.
 class FilterByLinkType {
  public:
-  // `rule` may be null: the filter of the options.
+  // `rule` may be null: the filter of the plan.
   FilterByLinkType(const FilterPlan& plan, const filter::Rule* rule) : plan_(plan), rule_(rule) {}
 
   Result<engine::Prepared*> get(int link_type, bool swapped);
