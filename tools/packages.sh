@@ -6,7 +6,7 @@
 build_packages=(
   g++ make cmake ninja-build pkg-config ccache
   libpcap-dev libbpf-dev libxdp-dev libboost-program-options-dev libexpected-dev libfmt-dev
-  nlohmann-json3-dev libgtest-dev libbenchmark-dev libz3-dev libcapstone-dev
+  nlohmann-json3-dev libgtest-dev libbenchmark-dev libcapstone-dev
   zlib1g-dev libzstd-dev liblz4-dev
   iproute2 python3
 )
