@@ -33,9 +33,9 @@ namespace weir::frontend {
 using ReadFile = std::function<Result<std::string>(const std::string& name)>;
 
 struct ChainOptions {
-  int link_type = 1;         // A DLT_* number.
+  int link_type = 1;          // A DLT_* number.
   std::size_t shortest = 16;  // Chains of fewer terms pass as they are.
-  ReadFile read_file;        // Without it, files are errors.
+  ReadFile read_file;         // Without it, files are errors.
 };
 
 // A term whose literal is a sentinel.
