@@ -187,7 +187,7 @@ TEST(LibpcapOptimizer, NoOrdinaryFilterIsLonger) {
   fmt::print("{} filters, instructions: {} given, {} by libpcap's optimiser, {} by weir's\n",
              compared, sum.given, sum.libpcap, sum.weir);
   EXPECT_GT(compared, random::share_of(300));
-  EXPECT_LE(too_long, compared / 200);
+  EXPECT_LE(too_long, 1 + compared / 200);  // One, where the test has a share of its filters only.
   EXPECT_LT(sum.weir, sum.libpcap);
 }
 
