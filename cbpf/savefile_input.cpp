@@ -186,7 +186,7 @@ Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t roo
     if (packed_begin_ < packed_end_) {
       continue;  // A member has ended, another begins.
     }
-    const auto more = read_some(packed_.get(), kPackedCapacity);
+    auto more = read_some(packed_.get(), kPackedCapacity);
     if (!more) {
       return more;
     }

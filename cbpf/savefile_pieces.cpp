@@ -105,8 +105,7 @@ SavefileWindow SavefilePieces::mapped_window(SavefilePiece& piece, std::size_t b
 Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, std::uint8_t* to) const {
   std::size_t count = 0;
   while (count < kPieceBytes) {
-    const auto more =
-        source_.scan().input.read_at(position + count, {to + count, kPieceBytes - count});
+    auto more = source_.scan().input.read_at(position + count, {to + count, kPieceBytes - count});
     if (!more) {
       return more;
     }
@@ -125,7 +124,7 @@ Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
   const std::size_t least = input.compressed() ? kPieceBytes / 2 : 1;
   std::size_t count = 0;
   while (count < least) {
-    const auto more = input.read({piece.area() + count, kPieceBytes - count});
+    auto more = input.read({piece.area() + count, kPieceBytes - count});
     if (!more && count == 0) {
       return more;
     }

@@ -18,7 +18,7 @@ constexpr std::uintptr_t kPage = 4096;
 void on_bus_error(int number, siginfo_t* info, void*) {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   if (address >= g_begin && address < g_end) {
-    void* const page = reinterpret_cast<void*>(address / kPage * kPage);
+    char* const page = static_cast<char*>(info->si_addr) - address % kPage;
     if (::mmap(page, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
                0) == page) {
       g_broken = true;

@@ -114,6 +114,7 @@ Status measure_live(std::vector<Runner>& all, std::span<const cbpf::Packet> pack
     programs.push_back(std::move(*program));
   }
   std::vector<const ebpf::Program*> pointers;
+  pointers.reserve(programs.size());
   for (const ebpf::Program& program : programs) {
     pointers.push_back(&program);
   }
