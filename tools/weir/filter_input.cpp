@@ -159,7 +159,7 @@ std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
       {"no-optimize", 'O', OptionKind::kFlag, "", "the same as --optimizer none"},
   };
   for (OptionSpec& option : more) {
-    options.push_back(option);
+    options.push_back(std::move(option));
   }
   return options;
 }

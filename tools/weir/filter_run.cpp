@@ -228,7 +228,7 @@ void FilterRun::Worker::work() {
       judged = 0;
     }
     if (!over) {
-      commit(piece, verdicts, judged, status ? piece.end() : std::move(status));
+      commit(piece, verdicts, judged, status ? piece.end() : status);
     }
     turns.pass();
   }

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
@@ -122,7 +123,7 @@ int run(const std::vector<std::string>& arguments) {
 // (`| head`) wants to hear nothing of it.
 int stdout_failed(int error_number) {
   if (error_number != EPIPE) {
-    fmt::print(stderr, "weir: stdout: {}\n", std::strerror(error_number));
+    std::fprintf(stderr, "weir: stdout: %s\n", std::strerror(error_number));
   }
   return kExitError;
 }
@@ -139,5 +140,8 @@ int main(int argc, char** argv) {
                                                                 : weir::tool::stdout_failed(errno);
   } catch (const std::system_error& error) {  // fmt::print, when stdout takes no more.
     return weir::tool::stdout_failed(error.code().value());
+  } catch (const std::exception& error) {  // No memory left.
+    std::fprintf(stderr, "weir: %s\n", error.what());
+    return weir::tool::kExitError;
   }
 }

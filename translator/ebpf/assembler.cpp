@@ -105,7 +105,7 @@ bool Assembler::lay_islands() {
 }
 
 void Assembler::insert(const Islands& islands) {
-  std::vector<Instruction> old_instructions = std::exchange(instructions_, {});
+  const std::vector<Instruction> old_instructions = std::exchange(instructions_, {});
   const std::vector<std::uint32_t> old_origins = std::exchange(origins_, {});
   const std::vector<Fixup> old_fixups = std::exchange(fixups_, {});
   std::vector<std::size_t> moved(old_instructions.size() + 1);
@@ -126,7 +126,7 @@ void Assembler::insert(const Islands& islands) {
     }
     moved[i] = instructions_.size();
     if (i < old_instructions.size()) {
-      instructions_.push_back(std::move(old_instructions[i]));
+      instructions_.push_back(old_instructions[i]);
       origins_.push_back(old_origins[i]);
     }
   }

@@ -572,7 +572,6 @@ class Former {
       case JumpOp::kEq:
         return JumpOp::kNe;
       case JumpOp::kNe:
-        return JumpOp::kEq;
       case JumpOp::kSet:
         return JumpOp::kEq;
       case JumpOp::kGt:

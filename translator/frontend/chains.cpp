@@ -78,7 +78,7 @@ class Shortener {
       auto simple = chained ? read_term(term, inherited) : std::nullopt;
       if (simple && (chain.empty() || chain[0].bare <= simple->bare)) {
         inherited = simple->qualifiers;
-        chain.push_back(*std::move(simple));
+        chain.push_back(*simple);
       } else {
         if (!chain.empty()) {
           flush(chain, true);
