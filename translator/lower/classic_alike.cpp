@@ -141,6 +141,7 @@ class Alike {
   ir::Block merge(const std::vector<BlockId>& members) {
     const ir::Terminator like = function_.blocks[members[0]].terminator;
     std::vector<std::vector<ValueId>> values;
+    values.reserve(members.size());
     for (const BlockId at : members) {
       values.push_back(differing(at));
     }

@@ -163,7 +163,7 @@ class Layout {
 
   // What waits for the target waits no longer: it leads here.
   Waiting take(std::size_t index) {
-    const Waiting waiting = std::move(waiting_[index]);
+    Waiting waiting = std::move(waiting_[index]);
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
     resolve(waiting, here());
     return waiting;

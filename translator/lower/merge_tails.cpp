@@ -181,7 +181,7 @@ class TailMerger {
         known_.try_emplace(key_of(node, apart), static_cast<NodeId>(nodes_.size()));
     node_of_[at] = known->second;
     if (is_new) {
-      nodes_.push_back(std::move(node));
+      nodes_.push_back(node);
     } else if (Node& old = nodes_[known->second]; node.hot == old.hot ? old.place < at : node.hot) {
       old.origin = node.origin;
       old.turned = node.turned;

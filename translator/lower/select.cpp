@@ -370,6 +370,7 @@ class Selector {
     parts.push_back(key);
     std::reverse(parts.begin(), parts.end());
     std::vector<Vreg> words;
+    words.reserve(parts.size());
     for (const ValueId part : parts) {
       words.push_back(reg(part));
     }

@@ -107,8 +107,8 @@ class Planner {
   }
 
  private:
-  void add(std::uint32_t words, decltype(SetPart::how) how) {
-    plan_.parts.push_back({.words = words, .how = std::move(how)});
+  void add(std::uint32_t words, const decltype(SetPart::how)& how) {
+    plan_.parts.push_back({.words = words, .how = how});
   }
 
   // ---- One word ----
