@@ -93,7 +93,7 @@ TEST_P(Golden, IsAsItWas) {
   auto program = cbpf::compile(input.text, {.link_type = input.link_type});
   ASSERT_TRUE(program) << to_string(program.error());
   input.program.emplace(cbpf::validate(std::move(*program)).value());
-  const auto text = tool::explain_page(input, {.target = page.target});
+  const auto text = tool::explain_page(input, {.target = page.target, .native = false});
   ASSERT_TRUE(text) << to_string(text.error());
   const std::string now = *text + results(input);
 

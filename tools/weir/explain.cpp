@@ -15,6 +15,7 @@ Status run(const Options& options) {
   page_options.target = *target;
   page_options.passes = split_names(options.get("passes"));
   page_options.every_pass = options.has("dump-ir");
+  page_options.times = options.has("time-report");
   const auto input = read_filter_input(options);
   if (!input) {
     return tl::make_unexpected(input.error());
@@ -35,9 +36,8 @@ Command explain_command() {
       "every stage of one filter on one page",
       "[options] [--] EXPRESSION",
       "Shows the way of a filter: the expression, the classic program libpcap makes of it, weir's\n"
-      "IR as it is built and as the passes leave it, the extended program, and the classic "
-      "program\n"
-      "that weir's back end makes of the same filter.",
+      "IR as it is built, what each pass does, and what they leave, the extended program, for the\n"
+      "target user the native code, and the classic program that weir makes of the same filter.",
       "  weir explain tcp port 80\n"
       "  weir explain --target xdp --dump-ir tcp port 80     with the IR after every pass",
       filter_input_options({
@@ -46,6 +46,7 @@ Command explain_command() {
           {"passes", 0, OptionKind::kValue, "NAMES",
            "run these passes in this order, comma-separated; none runs no pass"},
           {"dump-ir", 0, OptionKind::kFlag, "", "show the IR after every pass"},
+          {"time-report", 0, OptionKind::kFlag, "", "say how long each pass took (CPU time)"},
       }),
       run,
       kExpressionNotes,

@@ -152,12 +152,4 @@ void compact(Function& function) {
   compact_sets(function);
 }
 
-std::size_t count_values(const Function& function) {
-  std::size_t count = 0;
-  for (const Block& block : function.blocks) {
-    count += block.parameters.size() + block.body.size();
-  }
-  return count;
-}
-
 }  // namespace weir::ir

@@ -45,7 +45,4 @@ std::size_t remove_unreachable_blocks(Function& function);
 // numbers the rest in order of appearance; the same for sets.
 void compact(Function& function);
 
-// How many parameters, values and effects the blocks hold: the size that reports speak of.
-std::size_t count_values(const Function& function);
-
 }  // namespace weir::ir

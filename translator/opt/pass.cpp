@@ -83,6 +83,20 @@ Status check_after(const ir::Function& function, std::string_view where) {
 
 }  // namespace
 
+Size size_of(const ir::Function& function) {
+  Size size{.blocks = function.blocks.size()};
+  for (const ir::Block& block : function.blocks) {
+    size.values += block.parameters.size();
+    for (const ir::ValueId id : block.body) {
+      const ir::Op op = function.values[id].op;
+      size.needs += op == ir::Op::kNeed ? 1 : 0;
+      size.loads += op == ir::Op::kLoad ? 1 : 0;
+      size.values += ir::is_effect(op) ? 0 : 1;
+    }
+  }
+  return size;
+}
+
 std::span<const Pass> all_passes() { return kPasses; }
 
 std::span<const std::string_view> default_pipeline() { return kPipeline; }
@@ -105,11 +119,11 @@ Result<std::vector<PassReport>> run_passes(ir::Function& function, const PassOpt
   };
   std::vector<PassReport> reports;
   for (const Pass& pass : *passes) {
-    PassReport report{.name = pass.name, .values_before = ir::count_values(function)};
+    PassReport report{.name = pass.name, .before = size_of(function)};
     const std::chrono::nanoseconds start = now();
     pass.run(function);
     report.time = now() - start;
-    report.values_after = ir::count_values(function);
+    report.after = size_of(function);
     reports.push_back(report);
     if (options.dump) {
       options.dump(pass.name, function);

@@ -27,11 +27,24 @@ std::span<const Pass> all_passes();
 // The names of the passes that run by default, in order; some run more than once.
 std::span<const std::string_view> default_pipeline();
 
+// How large a function is.
+struct Size {
+  std::size_t blocks = 0;
+  std::size_t values = 0;  // Loads and parameters among them, constants not.
+  std::size_t loads = 0;   // Of packet bytes.
+  std::size_t needs = 0;   // Checks of the captured length.
+
+  friend bool operator==(const Size&, const Size&) = default;
+};
+
+// O(n).
+Size size_of(const ir::Function& function);
+
 struct PassReport {
   std::string_view name;
-  std::chrono::nanoseconds time{};
-  std::size_t values_before = 0;
-  std::size_t values_after = 0;
+  std::chrono::nanoseconds time{};  // 0 without PassOptions::clock.
+  Size before;
+  Size after;
 };
 
 struct PassOptions {

@@ -55,15 +55,34 @@ TEST(RunPasses, ReportsSizesAndTimesAndDumpsBeforeAndAfter) {
   };
   const auto reports = run_passes(function, options);
   ASSERT_TRUE(reports.has_value());
-  EXPECT_EQ((*reports)[0].values_before, 2U);
-  EXPECT_EQ((*reports)[0].values_after, 1U);
-  EXPECT_EQ((*reports)[1].values_before, 1U);
-  EXPECT_EQ((*reports)[1].values_after, 0U);
+  EXPECT_EQ((*reports)[0].before.values, 2U);
+  EXPECT_EQ((*reports)[0].after.values, 1U);
+  EXPECT_EQ((*reports)[1].before.values, 1U);
+  EXPECT_EQ((*reports)[1].after.values, 0U);
   EXPECT_EQ((*reports)[1].time.count(), 5);
   EXPECT_EQ(dumped,
             ":function EN10MB {\nb0:\n  v0 = length\n  v1 = add 1, 2\n  return v1\n}\n"
             "fold_constants:function EN10MB {\nb0:\n  v0 = length\n  return 3\n}\n"
             "dead_code:function EN10MB {\nb0:\n  return 3\n}\n");
+}
+
+TEST(SizeOf, CountsBlocksValuesLoadsAndNeeds) {
+  const auto function = ir::parse(R"(function EN10MB {
+b0:
+  need 14
+  v0 = load 2 [12]
+  branch eq v0, 0x800 ? b1(v0) : b2
+b1(v1):
+  need v1 + 3
+  guard v1
+  v2 = load 1 [v1 + 2]
+  v3 = add v2, 7
+  return v3
+b2:
+  return 0
+})");
+  ASSERT_TRUE(function.has_value());
+  EXPECT_EQ(size_of(*function), (Size{.blocks = 3, .values = 4, .loads = 2, .needs = 2}));
 }
 
 TEST(RunPasses, NoneIsNoPass) {
