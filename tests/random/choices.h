@@ -58,9 +58,9 @@ class Choices {
 // test that fails prints the seed it ran with.
 std::uint64_t seed_or(std::uint64_t otherwise);
 
-// How often a random test shall try what it would try `count` times on a quiet machine: where the
+// How often a random test shall try what it would try `count` times in an ordinary run: where the
 // environment variable WEIR_TEST_SHARE is n (under sanitizers, in an emulated guest), an n-th of
-// it, and at least once.
+// it, and at least once; where WEIR_TEST_TIMES is n (a long search), n times it.
 std::uint32_t share_of(std::uint32_t count);
 
 }  // namespace weir::random
