@@ -67,6 +67,9 @@ Result<CodeMemory> CodeMemory::make(Bytes code, std::shared_ptr<CodePool> pool) 
   if (mprotect(pages.address, pages.bytes, PROT_READ | PROT_EXEC) != 0) {
     return refused("memory cannot be made executable");
   }
+  // Where the processor fetches instructions past its data caches, it has to be told of new ones.
+  auto* const code_begin = static_cast<char*>(pages.address);
+  __builtin___clear_cache(code_begin, code_begin + code.size());
   return memory;
 }
 

@@ -1,8 +1,10 @@
-// From a program to machine code. One implementation a processor: compile_x86.cpp with
-// compile_checked_x86.cpp and compile_packets_x86.cpp; compile_none.cpp where there is none.
+// From a program to machine code. One compiler a processor: compile_checked_x86.cpp with
+// compile_packets_x86.cpp, and compile_checked_aarch64.cpp with compile_packets_aarch64.cpp. They
+// only make bytes, on every machine; native_*.cpp says which of them made what this one runs.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +16,11 @@
 #include "translator/jit/jit.h"
 
 namespace weir::jit {
+
+enum class Processor : std::uint8_t { kX86, kAArch64 };
+
+// The one weir runs on; nothing where there is no compiler for it.
+std::optional<Processor> native_processor();
 
 struct CompileInput {
   const ebpf::Program& program;
@@ -30,11 +37,19 @@ struct CompiledCode {
 };
 
 // The errors are those of NativeProgram::compile().
-Result<CompiledCode> compile(const CompileInput& input);
+Result<CompiledCode> compile(const CompileInput& input, Processor processor);
 
-// The two ways it has. The program is one that user space takes (ebpf::check_for_user_space). The
+// The two ways each has. The program is one that user space takes (ebpf::check_for_user_space). The
 // proof may be empty: then every access is checked.
+namespace x86 {
 CompiledCode compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
 CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
+}  // namespace x86
+
+// What the instruction puts into its register; `data` are the maps' values.
+std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data);
+
+// The helper of that number, which is among them.
+const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers);
 
 }  // namespace weir::jit

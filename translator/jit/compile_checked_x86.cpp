@@ -400,7 +400,7 @@ class Compiler {
 
 }  // namespace
 
-CompiledCode compile_checked(const CompileInput& input, const ebpf::AccessProof& proof) {
+CompiledCode x86::compile_checked(const CompileInput& input, const ebpf::AccessProof& proof) {
   return Compiler(input, proof).run();
 }
 

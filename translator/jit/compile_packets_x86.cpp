@@ -504,7 +504,7 @@ class PacketCompiler : private PacketLoop {
 
 }  // namespace
 
-CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form) {
+CompiledCode x86::compile_packets(const CompileInput& input, const ebpf::PacketForm& form) {
   return PacketCompiler(input, form).run();
 }
 

@@ -1,6 +1,5 @@
 #include "translator/jit/emit_x86.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -294,13 +293,6 @@ bool emit_sum(Assembler& a, const ebpf::Alu& move, const ebpf::Alu& add) {
   return true;
 }
 
-std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data) {
-  if (load.kind == ebpf::Imm64Kind::kMapValueIndex) {
-    return data[static_cast<std::uint32_t>(load.value)].address + (load.value >> 32);
-  }
-  return load.value;
-}
-
 void emit_zero_stack(Assembler& a, std::int32_t bytes) {
   constexpr std::int32_t kUnrolled = 64;
   if (bytes <= kUnrolled) {
@@ -334,11 +326,6 @@ void emit_restores_around_call(Assembler& a) {
   for (std::size_t i = kSavedAroundCalls.size(); i-- > 0;) {
     a.pop(kSavedAroundCalls[i]);
   }
-}
-
-const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers) {
-  return *std::find_if(helpers.begin(), helpers.end(),
-                       [&call](const ebpf::Helper& one) { return one.number == call.imm; });
 }
 
 void emit_helper_call(Assembler& a, const ebpf::Helper& helper) {

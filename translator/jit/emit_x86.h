@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 #include "translator/ebpf/instruction.h"
 #include "translator/ebpf/user_run.h"
@@ -32,9 +31,6 @@ bool emit_sum(x86::Assembler& assembler, const ebpf::Alu& move, const ebpf::Alu&
 
 x86::Extend extend_of(ebpf::Width width, bool sign_extend);
 
-// What the instruction puts into its register; `data` are the maps' values.
-std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data);
-
 // *place op= src; the place is checked and its base is neither r11 nor a register of the program.
 void emit_atomic(x86::Assembler& assembler, const ebpf::Atomic& atomic, x86::Mem place);
 
@@ -48,8 +44,6 @@ void emit_zero_stack(x86::Assembler& assembler, std::int32_t bytes);
 void emit_saves_around_call(x86::Assembler& assembler);
 void emit_restores_around_call(x86::Assembler& assembler);
 
-// The helper of that number, which is among them.
-const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers);
 void emit_helper_call(x86::Assembler& assembler, const ebpf::Helper& helper);
 
 // Sets the flags; the condition under which the jump is taken. Not of kJa.

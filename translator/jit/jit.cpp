@@ -79,14 +79,18 @@ NativeProgram::~NativeProgram() = default;
 Result<NativeProgram> NativeProgram::compile(const ebpf::Program& program,
                                              std::span<const ebpf::Helper> helpers,
                                              const CompileOptions& options) {
+  const auto processor = native_processor();
+  if (!processor) {
+    return fail(ErrorCode::kUnsupported, "there is no native code for this kind of processor");
+  }
   std::vector<std::vector<std::uint8_t>> data;
   std::vector<ebpf::Region> regions;
   data.reserve(program.maps.size());
   for (const ebpf::Map& map : program.maps) {
     regions.push_back(ebpf::readable(data.emplace_back(map.data)));
   }
-  auto compiled =
-      jit::compile({.program = program, .helpers = helpers, .options = options, .data = regions});
+  auto compiled = jit::compile(
+      {.program = program, .helpers = helpers, .options = options, .data = regions}, *processor);
   if (!compiled) {
     return tl::make_unexpected(std::move(compiled.error()));
   }

@@ -1,0 +1,63 @@
+#include "translator/jit/compile.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "translator/ebpf/user_check.h"
+
+namespace weir::jit {
+namespace {
+
+Result<CompiledCode> checked(const CompileInput& input, const ebpf::AccessProof& proof,
+                             Processor processor) {
+  switch (processor) {
+    case Processor::kX86:
+      return x86::compile_checked(input, proof);
+    case Processor::kAArch64:
+      break;
+  }
+  return fail(ErrorCode::kUnsupported, "there is no native code for this kind of processor");
+}
+
+Result<CompiledCode> packets(const CompileInput& input, const ebpf::PacketForm& form,
+                             Processor processor) {
+  switch (processor) {
+    case Processor::kX86:
+      return x86::compile_packets(input, form);
+    case Processor::kAArch64:
+      break;
+  }
+  return fail(ErrorCode::kUnsupported, "there is no native code for this kind of processor");
+}
+
+}  // namespace
+
+Result<CompiledCode> compile(const CompileInput& input, Processor processor) {
+  if (Status status = ebpf::check_for_user_space(input.program, input.helpers,
+                                                 input.options.legacy_packet_access);
+      !status) {
+    return tl::make_unexpected(std::move(status.error()));
+  }
+  if (input.options.runs_on == RunsOn::kMemory) {
+    return checked(input, {}, processor);
+  }
+  const ebpf::AccessProof proof = ebpf::prove_packet_accesses(input.program);
+  if (const auto form = ebpf::packet_form(input.program, proof)) {
+    return packets(input, *form, processor);
+  }
+  return checked(input, proof, processor);
+}
+
+std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data) {
+  if (load.kind == ebpf::Imm64Kind::kMapValueIndex) {
+    return data[static_cast<std::uint32_t>(load.value)].address + (load.value >> 32);
+  }
+  return load.value;
+}
+
+const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers) {
+  return *std::find_if(helpers.begin(), helpers.end(),
+                       [&call](const ebpf::Helper& one) { return one.number == call.imm; });
+}
+
+}  // namespace weir::jit
