@@ -159,7 +159,7 @@ Result<std::string> explain_page(const FilterInput& input, const ExplainOptions&
                               ebpf::slot_count(extended->instructions)));
   page += ebpf::disassemble(extended->instructions);
   if (options.native && options.target == lower::TargetId::kUser) {
-    const auto native = native_page(*extended);
+    auto native = native_page(*extended);
     if (!native) {
       return native;
     }

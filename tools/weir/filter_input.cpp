@@ -142,7 +142,7 @@ Result<FilterText> read_filter_text(const Options& options) {
   return filter;
 }
 
-std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
+std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more) {
   std::vector<OptionSpec> options = {
       {"expression-file", 'F', OptionKind::kValue, "FILE", "read the expression from FILE"},
       {"asm", 0, OptionKind::kValue, "FILE",
@@ -158,9 +158,7 @@ std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more) {
        "who optimises the classic program: none (default), libpcap or weir"},
       {"no-optimize", 'O', OptionKind::kFlag, "", "the same as --optimizer none"},
   };
-  for (OptionSpec& option : more) {
-    options.push_back(std::move(option));
-  }
+  options.insert(options.end(), more.begin(), more.end());
   return options;
 }
 

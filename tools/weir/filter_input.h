@@ -29,7 +29,7 @@ struct FilterInput {
 };
 
 // The options that say how the filter is given, and a command's own behind them.
-std::vector<OptionSpec> filter_input_options(std::vector<OptionSpec> more);
+std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more);
 
 // What weir's expressions have beside libpcap's, for the help pages of commands that take one.
 inline constexpr std::string_view kExpressionNotes =

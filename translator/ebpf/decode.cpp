@@ -309,7 +309,7 @@ Result<std::vector<Instruction>> decode(std::span<const Slot> slots) {
       return tl::make_unexpected(std::move(one.error()));
     }
     i += ebpf::slots(*one);
-    out.push_back(std::move(*one));
+    out.push_back(*one);
   }
   return out;
 }

@@ -507,7 +507,7 @@ class ChainPass {
       function_.sets.push_back({.words = group.words, .ranges = found->first.second});
     }
     ValueId key = group.value;
-    for (std::uint8_t i = 0; i < group.parts.size(); ++i) {
+    for (std::size_t i = 0; i < group.parts.size(); ++i) {
       key = i == 0 ? group.parts[i].value
                    : builder.append(at, {.op = Op::kJoin,
                                          .width = static_cast<std::uint8_t>(i + 1),

@@ -52,14 +52,14 @@ static_assert(sizeof(Op) == 32);
 // Numbers of the handlers. Those of a family follow one another as the functions below count.
 namespace handler {
 inline constexpr std::size_t kAlu = 0;  // 18 operations: 32 bits imm, reg, 64 bits imm, reg.
-inline constexpr std::size_t kJump = kAlu + 18 * 4;  // 12 conditions likewise.
+inline constexpr std::size_t kJump = kAlu + 18UL * 4;  // 12 conditions likewise.
 // 4 widths: unsigned, sign-extended.
-inline constexpr std::size_t kLoad = kJump + 12 * 4;
+inline constexpr std::size_t kLoad = kJump + 12UL * 4;
 // 4 widths: imm, reg.
-inline constexpr std::size_t kStore = kLoad + 4 * 2;
+inline constexpr std::size_t kStore = kLoad + 4UL * 2;
 // 16, 32, 64 bits: cut, swapped.
-inline constexpr std::size_t kEndian = kStore + 4 * 2;
-inline constexpr std::size_t kImm64 = kEndian + 3 * 2;
+inline constexpr std::size_t kEndian = kStore + 4UL * 2;
+inline constexpr std::size_t kImm64 = kEndian + 3UL * 2;
 inline constexpr std::size_t kAtomic = kImm64 + 1;
 inline constexpr std::size_t kPacket = kAtomic + 1;
 inline constexpr std::size_t kCallHelper = kPacket + 1;
@@ -70,9 +70,9 @@ inline constexpr std::size_t kBack = kExit + 1;  // The way of a backward jump, 
 // Of packet forms (ebpf/packet_form.h). Loads: 1, 2, 4 and 8 bytes, sign-extended, turned around.
 inline constexpr std::size_t kPacketLoad = kBack + 1;
 // 1, 2 and 4 bytes: masked, then ==, !=, &, >=, <.
-inline constexpr std::size_t kTest = kPacketLoad + 4 * 3 * 2;
-inline constexpr std::size_t kHeader = kTest + 3 * 5 * 2;  // 1, 2, 4 bytes.
-inline constexpr std::size_t kPoint = kHeader + 3;         // At the start, at start + register.
+inline constexpr std::size_t kTest = kPacketLoad + 4UL * 3 * 2;
+inline constexpr std::size_t kHeader = kTest + 3UL * 5 * 2;  // 1, 2, 4 bytes.
+inline constexpr std::size_t kPoint = kHeader + 3;           // At the start, at start + register.
 inline constexpr std::size_t kPacketEnd = kPoint + 2;
 inline constexpr std::size_t kLength = kPacketEnd + 1;
 inline constexpr std::size_t kField = kLength + 1;
