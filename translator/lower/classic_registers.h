@@ -66,6 +66,8 @@ class Registers {
   // Puts one value into A and the other into X, the second one unless `either` way will do. True
   // when it is the other way round.
   bool to_registers(ir::ValueId a, ir::ValueId b, bool either);
+  // The largest number that the value can be.
+  std::uint32_t bound_of(ir::ValueId id) const { return bounds_[id]; }
   // Notes that an instruction ends the filter unless base + reach bytes are there.
   void load_event(ir::ValueId base, std::uint64_t reach);
 

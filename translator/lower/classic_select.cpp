@@ -34,6 +34,7 @@ class Select : private Registers {
         function_(input.function),
         slots_(input.slots),
         explicit_(input.explicit_effects),
+        packer_(input.packer),
         entry_(input.function.blocks.size()),
         base_uses_(input.function.values.size()) {}
 
@@ -329,7 +330,7 @@ class Select : private Registers {
     const auto edge_for = [&](std::uint32_t answer) -> const ir::Edge& {
       return end.edges[ir::evaluate_compare(question.compare, answer, question.k) ? 0 : 1];
     };
-    SetTest test(*this, function_, value_of(question.a));
+    SetTest test(*this, function_, value_of(question.a), packer_);
     const BlockId here = this->here();
     const State before = state();
     test.forget_registers();
@@ -343,6 +344,7 @@ class Select : private Registers {
   const ir::Function& function_;
   const Slots& slots_;
   const std::vector<bool>& explicit_;
+  Packer* const packer_;
   std::vector<std::optional<State>> entry_;  // By block; nothing when none has come there yet.
   std::vector<bool> base_uses_;              // By value, whether loads count from it.
   std::map<std::uint32_t, BlockId> returns_;

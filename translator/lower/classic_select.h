@@ -7,6 +7,7 @@
 #include "cbpf/base/result.h"
 #include "translator/ir/function.h"
 #include "translator/lower/classic_code.h"
+#include "translator/lower/classic_packing.h"
 #include "translator/lower/classic_values.h"
 #include "translator/lower/to_classic.h"
 
@@ -18,6 +19,7 @@ struct SelectInput {
   // Needs and guards, by value, that must be asked explicitly.
   const std::vector<bool>& explicit_effects;
   ClassicOptions options;
+  Packer* packer = nullptr;  // Without it, sets are asked by compares.
 };
 
 // Every need and guard leaves an event, and an instruction only where `explicit_effects` asks for

@@ -39,7 +39,8 @@ void for_each_block(std::uint32_t low, std::uint32_t high, Visit&& visit) {
 
 }  // namespace
 
-SetTest::SetTest(Registers& registers, const ir::Function& function, const ir::Value& test)
+SetTest::SetTest(Registers& registers, const ir::Function& function, const ir::Value& test,
+                 Packer* packer)
     : registers_(registers) {
   ir::ValueId key = test.a;
   for (; function.values[key].op == Op::kJoin; key = function.values[key].a) {
@@ -47,6 +48,10 @@ SetTest::SetTest(Registers& registers, const ir::Function& function, const ir::V
   }
   words_.insert(words_.begin(), key);
   divide(function.sets[test.k]);
+  if (words_.size() == 1 && masked_.empty() && ranges_.size() >= kFewestPacked &&
+      registers_.bound_of(words_[0]) <= kWidestPacked) {
+    packer_ = packer;
+  }
   registers_.to_a(words_[0]);
 }
 
@@ -94,7 +99,7 @@ void SetTest::forget_registers() {
   State& state = registers_.state();
   if (words_.size() > 1) {
     state.a = state.x = ir::kNoValue;  // Which words were loaded depends on the way.
-  } else if (!masked_.empty()) {
+  } else if (!masked_.empty() || packer_ != nullptr) {
     state.a = ir::kNoValue;
   }
 }
@@ -161,7 +166,8 @@ BlockId SetTest::tree(std::size_t at, std::span<const ir::Range> ranges, BlockId
     segments.push_back({static_cast<std::uint32_t>(next), miss});
   }
   const std::size_t before = registers_.code().blocks.size();
-  const BlockId first = add_switch_tree(registers_.code(), merge_neighbours(segments));
+  const BlockId first = add_switch_tree(registers_.code(), merge_neighbours(segments),
+                                        {registers_.bound_of(words_[at]), packer_});
   registers_.count(registers_.code().blocks.size() - before);
   return first;
 }

@@ -20,8 +20,9 @@ namespace weir::lower::classic {
 // edges do, end_block().
 class SetTest {
  public:
-  // `test` is a kIn of the function.
-  SetTest(Registers& registers, const ir::Function& function, const ir::Value& test);
+  // `test` is a kIn of the function. Without a packer, numbers are asked for by compares.
+  SetTest(Registers& registers, const ir::Function& function, const ir::Value& test,
+          Packer* packer);
 
   // Forgets what is in registers that have other contents on one way or the other.
   void forget_registers();
@@ -42,6 +43,7 @@ class SetTest {
   BlockId masked_tree(const Masked& group, BlockId miss);
 
   Registers& registers_;
+  Packer* packer_ = nullptr;  // If that is how they are asked for.
   std::vector<ir::ValueId> words_;
   std::vector<ir::Range> ranges_;  // But for those that are masked.
   std::vector<Masked> masked_;     // The longest mask first.

@@ -1,5 +1,6 @@
 #include "translator/lower/classic_switch.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace weir::lower::classic {
@@ -21,7 +22,8 @@ void add(std::vector<Segment>& segments, std::uint32_t low, BlockId to) {
 
 class Tree {
  public:
-  Tree(Code& code, std::span<const Segment> segments) : code_(code), segments_(segments) {}
+  Tree(Code& code, std::span<const Segment> segments, const TreeOptions& options)
+      : code_(code), segments_(segments), options_(options) {}
 
   BlockId build() { return build(0, segments_.size()); }
 
@@ -50,10 +52,12 @@ class Tree {
     const BlockId one = segments_[first].to;
     const BlockId other = segments_[first + 1].to;
     const BlockId rest = compares(first, last, one) <= compares(first, last, other) ? one : other;
-    if (compares(first, last, rest) <= most) {
-      return chain(first, last, rest);
+    const std::size_t count = compares(first, last, rest);
+    const bool packs = may_pack(first, last, count);
+    if (count <= (packs ? kMostPacked : most)) {
+      return packs ? packed(first, last, rest) : chain(first, last, rest);
     }
-    const std::size_t middle = split(first, last);
+    const std::size_t middle = packs ? first + (last - first) / 2 : split(first, last);
     const BlockId low = build(first, middle);
     const BlockId high = build(middle, last);
     return jump(cbpf::kJge, segments_[middle].low, high, low);
@@ -65,6 +69,65 @@ class Tree {
     const std::size_t half = (last - first) / 2;
     const std::size_t rounded = (half + kFull / 2) / kFull * kFull;
     return first + (rounded == 0 || rounded >= last - first ? half : rounded);
+  }
+
+  std::uint32_t last_of(std::size_t last) const {
+    return std::min(high(last - 1), options_.largest);
+  }
+
+  bool may_pack(std::size_t first, std::size_t last, std::size_t count) const {
+    const std::uint32_t low = segments_[first].low;
+    return options_.packer != nullptr && count >= kFewestPacked && low <= last_of(last) &&
+           last_of(last) - low <= kWidestPacked;
+  }
+
+  // Ranges by compares, single numbers by what the packer finds.
+  BlockId packed(std::size_t first, std::size_t last, BlockId rest) {
+    std::vector<std::uint32_t> members;
+    std::vector<std::size_t> ranges;
+    BlockId hit = rest;
+    for (std::size_t i = first; i < last; ++i) {
+      const auto [low, to] = segments_[i];
+      if (to == rest) {
+        continue;
+      }
+      hit = to;
+      if (low == high(i)) {
+        members.push_back(low);
+      } else {
+        ranges.push_back(i);
+      }
+    }
+    const PackedSet& set = options_.packer->pack(members, segments_[first].low, last_of(last));
+    if (set.steps.empty()) {
+      return chain(first, last, rest);
+    }
+    BlockId next = rest;
+    for (const std::uint32_t number : set.rest) {
+      next = jump(cbpf::kJeq, number, hit, next);
+    }
+    for (std::size_t i = set.steps.size(); i-- > 0;) {
+      const PackedStep& step = set.steps[i];
+      for (const std::uint32_t mask : step.masks) {
+        next = jump(cbpf::kJset, mask, next, hit);
+      }
+      next = compute(step, next);
+    }
+    for (const std::size_t i : ranges) {
+      const BlockId inside = jump(cbpf::kJgt, high(i), next, hit);
+      next = jump(cbpf::kJge, segments_[i].low, inside, next);
+    }
+    return next;
+  }
+
+  BlockId compute(const PackedStep& step, BlockId next) {
+    const auto id = static_cast<BlockId>(code_.blocks.size());
+    Block& block = code_.blocks.emplace_back();
+    block.body.push_back(
+        {static_cast<cbpf::Code>(cbpf::kAlu | step.operation | cbpf::kK), 0, 0, step.k});
+    block.end = End::kJump;
+    block.yes = next;
+    return id;
   }
 
   // How many compares find out what does not lead to `rest`.
@@ -100,6 +163,7 @@ class Tree {
 
   Code& code_;
   const std::span<const Segment> segments_;
+  const TreeOptions options_;
 };
 
 }  // namespace
@@ -128,8 +192,8 @@ std::vector<Segment> merge_neighbours(std::span<const Segment> segments) {
   return merged;
 }
 
-BlockId add_switch_tree(Code& code, std::span<const Segment> segments) {
-  return Tree(code, segments).build();
+BlockId add_switch_tree(Code& code, std::span<const Segment> segments, const TreeOptions& options) {
+  return Tree(code, segments, options).build();
 }
 
 }  // namespace weir::lower::classic

@@ -8,6 +8,7 @@
 #include "translator/lower/classic_early_needs.h"
 #include "translator/lower/classic_layout.h"
 #include "translator/lower/classic_needs.h"
+#include "translator/lower/classic_packing.h"
 #include "translator/lower/classic_select.h"
 #include "translator/lower/classic_tidy.h"
 #include "translator/lower/classic_values.h"
@@ -19,7 +20,7 @@ namespace {
 // The program with or without values shared through scratch memory. An instruction that asks for a
 // need takes a register away from what was in it, so that code is selected again until nothing is
 // left to ask; each time there is more that is asked for, so it ends.
-Result<cbpf::Program> lower_once(const ir::Function& function, bool share,
+Result<cbpf::Program> lower_once(const ir::Function& function, bool share, classic::Packer* packer,
                                  const ClassicOptions& options) {
   const auto slots = classic::assign_slots(function, share);
   if (!slots) {
@@ -28,7 +29,7 @@ Result<cbpf::Program> lower_once(const ir::Function& function, bool share,
   }
   std::vector<bool> explicit_effects(function.values.size());
   while (true) {
-    auto code = classic::select({function, *slots, explicit_effects, options});
+    auto code = classic::select({function, *slots, explicit_effects, options, packer});
     if (!code) {
       return tl::make_unexpected(std::move(code).error());
     }
@@ -56,15 +57,21 @@ class Shortest {
 
  private:
   void try_both(const ir::Function& function) {
-    for (const bool share : {false, true}) {
-      auto found = lower_once(function, share, options_);
-      if (!best_ || (found && found->instructions.size() < best_->instructions.size())) {
-        best_ = std::move(found);
+    for (classic::Packer* const packer : {static_cast<classic::Packer*>(nullptr), &packer_}) {
+      for (const bool share : {false, true}) {
+        auto found = lower_once(function, share, packer, options_);
+        if (!best_ || (found && found->instructions.size() < best_->instructions.size())) {
+          best_ = std::move(found);
+        }
+      }
+      if (function.sets.empty()) {
+        return;
       }
     }
   }
 
   const ClassicOptions& options_;
+  classic::Packer packer_;
   Result<cbpf::Program> best_ = fail(ErrorCode::kUnsupported, "");
 };
 
