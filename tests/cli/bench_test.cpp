@@ -20,6 +20,17 @@ Answer bench(std::vector<std::string> more) {
   return weir(arguments);
 }
 
+// The rows without those of DPDK, which are there where it is installed.
+json without_dpdk(const json& rows) {
+  json left = json::array();
+  for (const json& row : rows) {
+    if (!row["name"].get<std::string>().starts_with("dpdk-")) {
+      left.push_back(row);
+    }
+  }
+  return left;
+}
+
 TEST(Bench, JsonKeepsItsContract) {
   const Answer answer = bench({"-r", WEIR_PCAPS_DIR "/http.pcap", "tcp", "port", "80"});
   ASSERT_EQ(answer.status, 0) << answer.err;
@@ -28,12 +39,14 @@ TEST(Bench, JsonKeepsItsContract) {
   EXPECT_GT(object["traffic"]["packets"], 0);
   EXPECT_GT(object["traffic"]["bytes"], 0);
   EXPECT_TRUE(object["machine"].is_string());
-  ASSERT_EQ(object["engines"].size(), 4U);  // Those asked for, and bpf_filter() on better code.
-  for (const json& engine : object["engines"]) {
+  const json engines = without_dpdk(object["engines"]);
+  ASSERT_EQ(engines.size(), 4U);  // Those asked for, and bpf_filter() on better code.
+  for (const json& engine : engines) {
     EXPECT_EQ(engine["matched"], object["engines"][0]["matched"]);
     EXPECT_GT(engine["instructions"], 0);
     EXPECT_EQ(engine["native_bytes"], 0);
     EXPECT_TRUE(engine["skipped"].is_null());
+    EXPECT_TRUE(engine["wrong"].is_null());
     EXPECT_LE(engine["ns_per_packet"]["min"], engine["ns_per_packet"]["median"]);
     EXPECT_LE(engine["ns_per_packet"]["median"], engine["ns_per_packet"]["max"]);
   }
@@ -50,7 +63,7 @@ TEST(Bench, AHookIsItsEngines) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   const json object = json::parse(answer.out);
   std::string names;
-  for (const json& engine : object["engines"]) {
+  for (const json& engine : without_dpdk(object["engines"])) {
     names += engine["name"].get<std::string>() + " ";
   }
   EXPECT_EQ(names,

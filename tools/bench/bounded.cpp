@@ -79,7 +79,7 @@ Result<std::vector<std::uint8_t>> run_bounded(
     return fail(ErrorCode::kUnsupported, fmt::format("it takes more than {} s", seconds));
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return fail(ErrorCode::kUnsupported, "it ended without an answer");
+    return fail(ErrorCode::kSystem, "it ended without an answer");
   }
   return answer;
 }

@@ -38,8 +38,7 @@ Method method_of(EngineId id) {
   return Method::kLoop;
 }
 
-void prepare(Runner& runner) {
-  auto prepared = engine::prepare(runner.engine, runner.filter);
+void keep(Result<std::unique_ptr<engine::Prepared>> prepared, Runner& runner) {
   if (!prepared) {
     runner.row.skipped = to_string(prepared.error());
     return;
@@ -54,7 +53,7 @@ Runner make_runner(const engine::EngineInfo& engine, const engine::Filter& filte
                         .method = method_of(engine.id)},
                 .engine = engine.id,
                 .filter = filter};
-  prepare(runner);
+  keep(engine::prepare(runner.engine, runner.filter), runner);
   return runner;
 }
 
@@ -62,7 +61,11 @@ Runner make_runner(const Peer& peer, const engine::Filter& filter) {
   Runner runner{.row = {.name = peer.name, .method = peer.method, .skipped = peer.skipped},
                 .engine = peer.runs,
                 .filter = filter,
-                .peer = true};
+                .peer = true,
+                .trusted = !peer.machine};
+  if (peer.machine) {
+    runner.row.design = engine::info(peer.runs).design;
+  }
   if (peer.program) {
     runner.row.footprint.instructions =
         static_cast<std::uint32_t>(peer.program->instructions.size());
@@ -73,7 +76,7 @@ Runner make_runner(const Peer& peer, const engine::Filter& filter) {
     }
     runner.filter.program = std::move(*valid);
     runner.filter.set_tests = {};
-    prepare(runner);
+    keep(peer.machine ? peer.machine() : engine::prepare(runner.engine, runner.filter), runner);
   }
   return runner;
 }
@@ -100,7 +103,8 @@ std::vector<Runner> make_runners(const engine::Filter& filter, const CompareOpti
 }
 
 // The packets that every engine can be shown. An engine that could not be shown half of them is
-// left out instead, so that a capture of cut packets does not lose its packets to it.
+// left out instead, so that a capture of cut packets does not lose its packets to it, and another's
+// machine takes away none that are left.
 std::vector<cbpf::Packet> common_packets(std::vector<Runner>& runners,
                                          const std::vector<cbpf::Packet>& packets) {
   std::vector<bool> common(packets.size(), true);
@@ -108,20 +112,19 @@ std::vector<cbpf::Packet> common_packets(std::vector<Runner>& runners,
     if (!runner.row.skipped.empty()) {
       continue;
     }
-    std::vector<bool> shown(packets.size());
+    std::vector<bool> left = common;
     std::size_t count = 0;
     for (std::size_t i = 0; i < packets.size(); ++i) {
-      shown[i] = runner.prepared->can_run(packets[i]);
-      count += shown[i] ? 1 : 0;
+      const bool shown = runner.prepared->can_run(packets[i]);
+      count += shown ? 1 : 0;
+      left[i] = common[i] && shown;
     }
-    if (2 * count < packets.size()) {
+    if (runner.trusted ? 2 * count < packets.size() : left != common) {
       runner.row.skipped =
           fmt::format("it can be shown only {} of the {} packets", count, packets.size());
       continue;
     }
-    for (std::size_t i = 0; i < packets.size(); ++i) {
-      common[i] = common[i] && shown[i];
-    }
+    common = std::move(left);
   }
   std::vector<cbpf::Packet> chosen;
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -146,50 +149,81 @@ Result<std::vector<std::uint32_t>> reference_results(const engine::Filter& filte
   return results;
 }
 
-Status check_against(const std::vector<std::uint32_t>& reference, const Runner& runner) {
-  const engine::EngineInfo& engine = engine::info(runner.engine);
-  for (std::size_t i = 0; i < reference.size(); ++i) {
-    std::uint32_t expected = reference[i];
-    if (!engine.shows_accept_length) {
-      expected = expected != 0 ? 1 : 0;
-    }
-    if (runner.results[i] != expected) {
-      return fail(ErrorCode::kDisagreement,
-                  fmt::format("{} gives {} for packet {} where {} is right", runner.row.name,
-                              runner.results[i], i + 1, expected));
-    }
+// Whether the program that a machine was made from gives the answer that is wrong.
+bool is_inherited(const Runner& runner, const Wrong& wrong) {
+  auto interpreter = engine::prepare(EngineId::kClassicInterpreter, runner.filter);
+  const cbpf::Packet packet{.captured = wrong.bytes,
+                            .wire_length = static_cast<std::uint32_t>(wrong.bytes.size())};
+  std::uint32_t result = 0;
+  return interpreter && (*interpreter)->run({&packet, 1}, {&result, 1}) && result == wrong.got;
+}
+
+// A row that is not right is not timed.
+void leave_out(Runner& runner, Wrong wrong) {
+  wrong.inherited = !runner.trusted && !wrong.crashed && is_inherited(runner, wrong);
+  runner.row.skipped = to_string(wrong);
+  runner.row.wrong = std::move(wrong);
+}
+
+// Shows the packets to another's machine where it can do no harm.
+void try_untrusted(Runner& runner, std::span<const std::uint32_t> reference,
+                   std::span<const cbpf::Packet> packets, std::uint32_t seconds) {
+  if (reference.empty()) {
+    runner.row.skipped = "there is nothing to hold its answers against";
+    return;
+  }
+  auto wrong = try_machine(*runner.prepared, reference, packets, seconds);
+  if (!wrong) {
+    runner.row.skipped = to_string(wrong.error());
+  } else if (*wrong) {
+    leave_out(runner, std::move(**wrong));
+  }
+}
+
+// Runs the row's engine once over the packets and holds its results against the reference's.
+Status check_results(Runner& runner, std::span<const std::uint32_t> reference,
+                     std::span<const cbpf::Packet> packets) {
+  runner.results.resize(packets.size());
+  const std::uint64_t begin = thread_cpu_ns();
+  if (auto ran = runner.prepared->run(packets, runner.results); !ran) {
+    return ran;
+  }
+  runner.first_ns =
+      static_cast<double>(thread_cpu_ns() - begin) / static_cast<double>(packets.size());
+  runner.row.matched = static_cast<std::uint64_t>(std::count_if(
+      runner.results.begin(), runner.results.end(), [](std::uint32_t r) { return r != 0; }));
+  if (reference.empty() ||
+      (runner.trusted && engine::dialect_warning(runner.engine, runner.filter))) {
+    return {};
+  }
+  auto wrong = find_wrong(reference, runner.results,
+                          engine::info(runner.engine).shows_accept_length, packets);
+  if (wrong && !runner.peer) {
+    return fail(ErrorCode::kDisagreement,
+                fmt::format("{} gives {} for packet {} where {} is right", runner.row.name,
+                            wrong->got, wrong->packet, wrong->right));
+  }
+  if (wrong) {
+    leave_out(runner, std::move(*wrong));
   }
   return {};
 }
 
-// Runs every engine once over the packets and holds the results against the reference's.
-Status check_results(std::vector<Runner>& runners, const engine::Filter& filter,
-                     std::span<const cbpf::Packet> packets) {
+Status check_all_results(std::vector<Runner>& runners, const engine::Filter& filter,
+                         std::span<const cbpf::Packet> packets, std::uint32_t trial_seconds) {
   const auto reference = reference_results(filter, packets);
   if (!reference) {
     return tl::make_unexpected(reference.error());
   }
   for (Runner& runner : runners) {
+    if (!runner.trusted && runner.row.skipped.empty()) {
+      try_untrusted(runner, *reference, packets, trial_seconds);
+    }
     if (!runner.row.skipped.empty()) {
       continue;
     }
-    runner.results.resize(packets.size());
-    const std::uint64_t begin = thread_cpu_ns();
-    if (auto ran = runner.prepared->run(packets, runner.results); !ran) {
-      return ran;
-    }
-    runner.first_ns =
-        static_cast<double>(thread_cpu_ns() - begin) / static_cast<double>(packets.size());
-    runner.row.matched = static_cast<std::uint64_t>(std::count_if(
-        runner.results.begin(), runner.results.end(), [](std::uint32_t r) { return r != 0; }));
-    if (engine::dialect_warning(runner.engine, runner.filter)) {
-      continue;
-    }
-    if (auto agreed = check_against(*reference, runner); !agreed) {
-      if (!runner.peer) {
-        return agreed;
-      }
-      runner.row.skipped = "it changes the verdict: " + to_string(agreed.error());
+    if (auto checked = check_results(runner, *reference, packets); !checked) {
+      return checked;
     }
   }
   return {};
@@ -321,7 +355,8 @@ Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
   for (const cbpf::Packet& packet : packets) {
     comparison.bytes += packet.wire_length;
   }
-  if (auto checked = check_results(runners, options.plain ? *options.plain : filter, packets);
+  if (auto checked = check_all_results(runners, options.plain ? *options.plain : filter, packets,
+                                       options.trial_seconds);
       !checked) {
     return tl::make_unexpected(checked.error());
   }

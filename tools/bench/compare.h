@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cbpf/base/result.h"
+#include "tools/bench/answers.h"
 #include "tools/bench/live_cost.h"
 #include "tools/bench/spread.h"
 #include "tools/bench/traffic.h"
@@ -27,13 +30,17 @@ enum class Method : std::uint8_t {
 inline constexpr Method kMethods[] = {Method::kLoop, Method::kSocketSlope, Method::kTcSlope,
                                       Method::kLiveFrames};
 
-// A classic program for the same filter that somebody else made, measured beside the engines.
+// A classic program for the same filter that somebody else made, measured beside the engines; or
+// somebody else's machine with a program of its own.
 struct Peer {
   std::string name;       // Of the row: "libpcap-O".
-  engine::EngineId runs;  // The engine that runs it and by which it is checked.
+  engine::EngineId runs;  // The engine that runs it, or with which the machine is wanted.
   Method method = Method::kLoop;
-  std::optional<cbpf::Program> program;
-  std::string skipped;  // Why there is no program.
+  std::optional<cbpf::Program> program;  // Of a machine: what it was made from.
+  // Makes the machine ready, in the place of the engine. It is not trusted: it is shown every
+  // packet in another process before it runs in this one.
+  std::function<Result<std::unique_ptr<engine::Prepared>>()> machine;
+  std::string skipped;  // Why there is neither.
 };
 
 struct Row {
@@ -48,7 +55,8 @@ struct Row {
   // Against the row of base_rows() that is there: in user space the median of the ratios within a
   // round, else of the medians.
   std::optional<double> ratio_to_base;
-  std::string skipped;  // Why there are no figures; empty when there are.
+  std::string skipped;         // Why there are no figures; empty when there are.
+  std::optional<Wrong> wrong;  // Of a peer, which is skipped for it.
 };
 
 // What the rows of a method are held against, the best first: libpcap's program, and the kernel's
@@ -82,6 +90,7 @@ struct CompareOptions {
   std::uint32_t rounds = 11;  // Timed rounds; two more go before, untimed.
   std::uint32_t passes = 1;   // Walks over the traffic in a round (hot traffic: many).
   std::uint32_t slope_rounds = 60;
+  std::uint32_t trial_seconds = 20;  // CPU time that a machine has for its trial.
   LiveOptions live;
 };
 

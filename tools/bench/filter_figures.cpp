@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cbpf/compile.h"
+#include "tools/bench/dpdk.h"
 #include "tools/bench/peers.h"
 
 namespace weir::bench {
@@ -14,7 +15,8 @@ bool measures_kernel(const std::vector<engine::EngineId>& engines) {
          });
 }
 
-// Whether any row runs classic programs; at tc they stand beside kernel-tc.
+// Whether any row runs classic programs; at tc they stand beside kernel-tc. Peers' machines are
+// made from one, too.
 bool runs_classic(const std::vector<engine::EngineId>& engines) {
   return engines.empty() || std::any_of(engines.begin(), engines.end(), [](engine::EngineId id) {
            return engine::info(id).design == 1993 || id == engine::EngineId::kKernelTc;
@@ -115,8 +117,12 @@ void add_peers(const engine::Filter& filter, const Result<PeerProgram>& plain,
   if (!runs_classic(options.engines)) {
     return;  // weir's own classic program of a very long list takes its time.
   }
-  options.peers = peers(filter, optimised ? Result<cbpf::Program>(optimised->program)
-                                          : tl::make_unexpected(optimised.error()));
+  const Result<cbpf::Program> program = optimised ? Result<cbpf::Program>(optimised->program)
+                                                  : tl::make_unexpected(optimised.error());
+  options.peers = peers(filter, program);
+  for (Peer& peer : dpdk_peers(program, options.trial_seconds)) {
+    options.peers.push_back(std::move(peer));
+  }
 }
 
 Result<Section> compare_section(const engine::Filter& filter, const Traffic& traffic,

@@ -15,6 +15,7 @@ struct Runner {
   engine::EngineId engine = engine::EngineId::kLibpcap;
   engine::Filter filter;
   bool peer = false;
+  bool trusted = true;  // False: the machine is none of weir's.
   std::unique_ptr<engine::Prepared> prepared;
   std::vector<std::uint32_t> results;
   std::vector<double> times;  // ns per packet, by round.

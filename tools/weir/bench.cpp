@@ -80,6 +80,7 @@ Result<bench::FigureOptions> read_measuring(const Options& options) {
   compare.slope_rounds = static_cast<std::uint32_t>(*slope);
   compare.live.frames = static_cast<std::uint32_t>(*frames);
   measuring.peer_seconds = static_cast<std::uint32_t>(*limit);
+  compare.trial_seconds = measuring.peer_seconds;
   return measuring;
 }
 
@@ -261,7 +262,10 @@ Command bench_command() {
       "Beside the engines stand rows of classic programs that others make: -O is libpcap's\n"
       "optimiser, -weir weir's own; the ratio is to libpcap (user space), to kernel-classic-O (at "
       "a\n"
-      "socket) or to kernel-tc-classic-O (at tc).",
+      "socket) or to kernel-tc-classic-O (at tc). Where weir was built with DPDK, "
+      "dpdk-interpreter-O "
+      "and\n"
+      "dpdk-jit-O are its librte_bpf. A peer that gives a wrong result is not timed but named.",
       "  weir bench tcp port 80\n"
       "  weir bench -r trace.pcap udp port 53 and host 10.0.0.1\n"
       "  weir bench --hook socket tcp port 80        which program to give a socket\n"
@@ -281,8 +285,7 @@ Command bench_command() {
           {"slope-rounds", 0, OptionKind::kValue, "N", "rounds at sockets and tc (60)"},
           {"live-frames", 0, OptionKind::kValue, "N",
            "frames a program and round at XDP (1000000)"},
-          {"peer-limit", 0, OptionKind::kValue, "SECONDS",
-           "CPU time libpcap has for a filter (20)"},
+          {"peer-limit", 0, OptionKind::kValue, "SECONDS", "CPU time a peer has for a filter (20)"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run,

@@ -36,6 +36,17 @@ json spread_json(const bench::Spread& spread) {
   return {{"min", spread.min}, {"median", spread.median}, {"max", spread.max}};
 }
 
+json wrong_json(const bench::Wrong& wrong) {
+  std::string bytes;
+  for (const std::uint8_t byte : wrong.bytes) {
+    bytes += fmt::format("{:02x}", byte);
+  }
+  return {{"packets", wrong.packets},     {"shown", wrong.shown},
+          {"packet", wrong.packet},       {"got", wrong.crashed ? json() : json(wrong.got)},
+          {"right", wrong.right},         {"crashed", wrong.crashed},
+          {"inherited", wrong.inherited}, {"bytes", std::move(bytes)}};
+}
+
 json row_json(const bench::Row& row) {
   const auto number_or_null = [](const std::optional<double>& number) {
     return number ? json(*number) : json();
@@ -50,7 +61,8 @@ json row_json(const bench::Row& row) {
           {"ns_per_packet", timed ? spread_json(row.ns_per_packet) : json()},
           {"ratio", number_or_null(row.ratio)},
           {"ratio_to_base", number_or_null(row.ratio_to_base)},
-          {"skipped", timed ? json() : json(row.skipped)}};
+          {"skipped", timed ? json() : json(row.skipped)},
+          {"wrong", row.wrong ? wrong_json(*row.wrong) : json()}};
 }
 
 // The row that others of the method are held against; null when there is none.
@@ -124,7 +136,7 @@ void print_skipped(std::string& out, const bench::Comparison& comparison) {
   for (const bench::Row& row : comparison.rows) {
     if (!row.skipped.empty()) {
       out += first ? "\n" : "";
-      out += fmt::format("  {:<24} skipped: {}\n", row.name, row.skipped);
+      out += fmt::format("  {:<24} {}{}\n", row.name, row.wrong ? "" : "skipped: ", row.skipped);
       first = false;
     }
   }
@@ -134,6 +146,11 @@ std::uint64_t matched_packets(const bench::Comparison& comparison) {
   const auto timed = std::find_if(comparison.rows.begin(), comparison.rows.end(),
                                   [](const bench::Row& row) { return row.skipped.empty(); });
   return timed == comparison.rows.end() ? 0 : timed->matched;
+}
+
+bool any_wrong(const bench::Comparison& comparison) {
+  return std::any_of(comparison.rows.begin(), comparison.rows.end(),
+                     [](const bench::Row& row) { return row.wrong.has_value(); });
 }
 
 }  // namespace
@@ -216,7 +233,8 @@ std::string to_table(const Report& report) {
     const bench::Comparison& comparison = section.comparison;
     out += fmt::format("\n{} traffic: {}, {} packets, {} bytes\n", section.hot ? "hot" : "unseen",
                        comparison.source, comparison.packets, comparison.bytes);
-    out += fmt::format("  {} match; every result agrees\n", matched_packets(comparison));
+    out += fmt::format("  {} match; every result agrees{}\n", matched_packets(comparison),
+                       any_wrong(comparison) ? ", but for the peers named below" : "");
     if (comparison.left_out != 0) {
       out += fmt::format("  ({} packets left out that the kernel's engines cannot be shown)\n",
                          comparison.left_out);

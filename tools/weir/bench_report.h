@@ -28,10 +28,13 @@ std::string to_table(const Report& report);
 // One line of JSON:
 // {"filter","traffic":{"source","packets","bytes","left_out"},"machine","engines":[{"name","design",
 //  "instructions","native_bytes","matched","method","ns_per_packet":{"min","median","max"},"ratio",
-//  "ratio_to_base","skipped"}],"sections":[{"traffic","hot","engines","bases","noise_ns"},…]}
+//  "ratio_to_base","skipped","wrong"}],"sections":[{"traffic","hot","engines","bases","noise_ns"},…]}
 // where "traffic" and "engines" are those of the first section; ns_per_packet and the ratios are
 // null in a row that was skipped, and "skipped" is null in the others. "ratio" is libpcap's time
-// over the row's, "ratio_to_base" that of its method's row in "bases".
+// over the row's, "ratio_to_base" that of its method's row in "bases". "wrong" is null but in the
+// row of a peer that is not right,
+// {"packets","shown","packet","got","right","crashed","inherited","bytes"} as bench::Wrong tells,
+// the bytes in hex, "got" null where it crashed.
 std::string to_json(const Report& report);
 
 // The short name of a method in JSON: "loop", "socket slope", "tc slope", "live frames".

@@ -183,6 +183,20 @@ ColumnTable user(bool hot) {
        ratio("jit x", hot, "extended-jit"), against("jit/-O", hot, "libpcap-O", "extended-jit")}};
 }
 
+// Another's machine of 2014, made from libpcap's optimised program.
+ColumnTable dpdk() {
+  constexpr std::string_view kInterpreter = "dpdk-interpreter-O";
+  constexpr std::string_view kJit = "dpdk-jit-O";
+  return {"dpdk",
+          "DPDK's librte_bpf: ns a packet, hot and unseen (new); its time over weir's",
+          {ns("hot int", true, kInterpreter), ns("hot jit", true, kJit),
+           ns("new int", false, kInterpreter), ns("new jit", false, kJit),
+           against("hot i x", true, kInterpreter, "extended-interpreter"),
+           against("hot j x", true, kJit, "extended-jit"),
+           against("new i x", false, kInterpreter, "extended-interpreter"),
+           against("new j x", false, kJit, "extended-jit")}};
+}
+
 // The two designs, each at its best: the interpreter of 1993 on the shortest classic program there
 // is, against the machine of 2014.
 ColumnTable designs() {
@@ -206,7 +220,8 @@ ColumnTable kernel() {
 }  // namespace
 
 std::vector<ColumnTable> corpus_tables() {
-  return {sizes(), executed_counts(), set_up(), user(true), user(false), designs(), kernel()};
+  return {sizes(), executed_counts(), set_up(), user(true), user(false),
+          dpdk(),  designs(),         kernel()};
 }
 
 Number median_of(const Column& column, std::span<const FilterFigures> filters, bool ordinary_only) {
