@@ -117,6 +117,38 @@ TEST(Compile, BytecodeThatBreaksARuleNamesTheInstruction) {
   EXPECT_NE(answer.err.find("instruction 1: "), std::string::npos) << answer.err;
 }
 
+TEST(Compile, WhatFollowsGeneveIsSaidToBeAskedInside) {
+  const Answer answer = weir({"compile", "geneve or ip"});
+  if (answer.status == 0) {
+    GTEST_SKIP() << "this libpcap makes a program that can run";
+  }
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_EQ(answer.out, "");
+  EXPECT_NE(answer.err.find("as in 'ip or geneve'"), std::string::npos) << answer.err;
+  EXPECT_NE(answer.err.find("\ngeneve or ip\n^~~~~~"), std::string::npos) << answer.err;
+  EXPECT_EQ(weir({"compile", "ip or geneve"}).status, 0);
+}
+
+TEST(Compile, AProgramTooLongForTheKernelIsPrintedAndSaidToBe) {
+  const TemporaryFolder folder;
+  const auto hosts = [&](std::uint32_t count) {
+    std::string list;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      list += "10." + std::to_string(i / 100) + "." + std::to_string(i % 100) + ".1\n";
+    }
+    return weir({"compile", "-ddd", "ip src host in @" + folder.file("hosts", list)});
+  };
+  const Answer fits = hosts(3000);
+  EXPECT_EQ(fits.status, 0) << fits.err;
+  EXPECT_EQ(fits.err, "");
+  const Answer longer = hosts(5000);
+  EXPECT_EQ(longer.status, 0) << longer.err;
+  EXPECT_GT(std::stoi(longer.out), 4096);
+  EXPECT_NE(longer.err.find("the kernel takes classic programs of 4096 instructions at most"),
+            std::string::npos)
+      << longer.err;
+}
+
 TEST(Compile, AMissingFileIsNamed) {
   const Answer answer = weir({"compile", "-F", "/no/such/file"});
   EXPECT_EQ(answer.status, 1);

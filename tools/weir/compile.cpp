@@ -55,6 +55,17 @@ nlohmann::json to_json(const ebpf::Program& program, lower::TargetId target) {
   return object;
 }
 
+// Data goes to stdout all the same: other machines take it.
+void warn_if_too_long(const cbpf::Program& program) {
+  const std::size_t count = program.instructions.size();
+  if (count > cbpf::kMaxLinuxInstructions) {
+    fmt::print(stderr,
+               "weir: warning: the kernel takes classic programs of {} instructions at most, and "
+               "this one has {}\n",
+               cbpf::kMaxLinuxInstructions, count);
+  }
+}
+
 Status print_json(const FilterInput& input, lower::TargetId target) {
   const auto extended = translate_input(input, target);
   if (!extended) {
@@ -63,6 +74,9 @@ Status print_json(const FilterInput& input, lower::TargetId target) {
   const auto classic = engine::classic_program(input.filter());
   if (!classic && classic.error().code != ErrorCode::kUnsupported) {
     return tl::make_unexpected(classic.error());
+  }
+  if (classic) {
+    warn_if_too_long(classic->program());
   }
   const nlohmann::json object = {
       {"expression", input.text},
@@ -105,6 +119,7 @@ Status print_classic(const FilterInput& input, lower::TargetId target, const std
                                                "listing, c, decimal, xt_bpf, asm, ir or json",
                                                form));
   }
+  warn_if_too_long(program);
   return {};
 }
 
