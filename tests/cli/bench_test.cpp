@@ -91,6 +91,7 @@ TEST(Bench, ACorpusIsMeasuredFilterByFilter) {
   EXPECT_EQ(object["filters"][1]["link_type"], "RAW");
   EXPECT_GT(object["medians"]["all"]["unseen/libpcap"], 0);
   EXPECT_TRUE(object["medians"]["all"]["kernel/xdp"].is_null()) << "not asked for";
+  EXPECT_TRUE(object["claim_2014"].is_null()) << "nor the classic interpreter";
 }
 
 TEST(Bench, ACorpusIsTablesOfEightyColumns) {
@@ -100,11 +101,29 @@ TEST(Bench, ACorpusIsTablesOfEightyColumns) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.out.find("\n  web "), std::string::npos) << answer.out;
   EXPECT_NE(answer.out.find("\n  median "), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("\nthe claim is re"), std::string::npos) << answer.out;
   std::istringstream lines(answer.out);
   for (std::string line; std::getline(lines, line);) {
     EXPECT_TRUE(line.size() <= 80 || line.starts_with("machine") || line.starts_with("corpus"))
         << line;
   }
+}
+
+TEST(Bench, ACorpusJudgesTheClaimOf2014) {
+  const TemporaryFolder folder;
+  const std::string corpus =
+      folder.file("corpus.tsv", "web\tEN10MB\ttcp port 80\nip\tEN10MB\tip\n");
+  const Answer answer =
+      weir({"bench", "-j", "--corpus", corpus, "--rounds", "7", "--engine", "classic-interpreter",
+            "--engine", "extended-interpreter", "-r", WEIR_PCAPS_DIR "/http.pcap"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const json claim = json::parse(answer.out)["claim_2014"];
+  EXPECT_TRUE(claim["sentence"].get<std::string>().starts_with("the claim is re")) << claim;
+  ASSERT_EQ(claim["ratios"].size(), 2U) << claim;
+  EXPECT_EQ(claim["ratios"][0]["of"], "ordinary");
+  EXPECT_EQ(claim["ratios"][1]["filters"], 2);
+  EXPECT_LE(claim["ratios"][1]["min"], claim["ratios"][1]["median"]);
+  EXPECT_LE(claim["ratios"][1]["median"], claim["ratios"][1]["max"]);
 }
 
 TEST(Bench, ReportsHotAndUnseenTrafficApart) {

@@ -105,6 +105,11 @@ Status measure_sections(const engine::Filter& filter, const std::vector<Traffic>
 
 }  // namespace
 
+bool is_ordinary(const FilterFigures& figures) {
+  constexpr std::size_t kMost = 100;
+  return figures.plain && figures.plain->program.instructions.size() <= kMost;
+}
+
 void add_peers(const engine::Filter& filter, const Result<PeerProgram>& plain,
                const Result<PeerProgram>& optimised, CompareOptions& options) {
   if (plain) {

@@ -30,6 +30,9 @@ struct FilterFigures {
   std::vector<Section> sections;   // One a traffic.
 };
 
+// Whether libpcap's unoptimised code for it is of at most 100 instructions: no long list.
+bool is_ordinary(const FilterFigures& figures);
+
 struct FigureOptions {
   CompareOptions
       compare;  // Its programs are found here; the kernel is measured on the last traffic.

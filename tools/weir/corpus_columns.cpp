@@ -1,6 +1,6 @@
 #include "tools/weir/corpus_columns.h"
 
-#include <algorithm>
+#include "tools/bench/claim.h"
 
 namespace weir::tool {
 namespace {
@@ -8,8 +8,7 @@ namespace {
 using bench::FilterFigures;
 using lower::TargetId;
 
-constexpr std::uint32_t kOrdinary = 100;  // Classic instructions, unoptimised.
-constexpr double kMicro = 1e3;            // ns.
+constexpr double kMicro = 1e3;  // ns.
 
 const bench::TargetCost* target_of(const FilterFigures& figures, TargetId target) {
   for (const bench::TargetCost& cost : figures.setup.targets) {
@@ -113,19 +112,9 @@ Column against(std::string_view name, bool hot, std::string_view base, std::stri
           }};
 }
 
-// The classic interpreter at its fastest over an engine of 2014.
 Column designs_ratio(std::string_view name, bool hot, std::string_view engine) {
   return {name, 2, [=](const FilterFigures& figures) -> Number {
-            const bench::Row* row = row_of(figures, hot, engine);
-            Number best;
-            for (const auto* classic :
-                 {"classic-interpreter", "classic-interpreter-O", "classic-interpreter-weir"}) {
-              if (const bench::Row* other = row_of(figures, hot, classic)) {
-                const double ns = other->ns_per_packet.median;
-                best = std::min(best.value_or(ns), ns);
-              }
-            }
-            return row == nullptr || !best ? Number() : Number(*best / row->ns_per_packet.median);
+            return bench::design_ratio(figures, hot, engine);
           }};
 }
 
@@ -227,8 +216,7 @@ std::vector<ColumnTable> corpus_tables() {
 Number median_of(const Column& column, std::span<const FilterFigures> filters, bool ordinary_only) {
   std::vector<double> numbers;
   for (const FilterFigures& figures : filters) {
-    if (ordinary_only &&
-        (!figures.plain || figures.plain->program.instructions.size() > kOrdinary)) {
+    if (ordinary_only && !is_ordinary(figures)) {
       continue;
     }
     if (const Number number = column.number(figures)) {

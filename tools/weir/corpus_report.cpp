@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cbpf/compile.h"
+#include "tools/bench/claim.h"
 #include "tools/weir/bench_json.h"
 #include "tools/weir/bench_report.h"
 #include "tools/weir/corpus_columns.h"
@@ -57,6 +58,73 @@ std::string to_text(const ColumnTable& table, std::span<const bench::FilterFigur
   out += line("of ordinary", table,
               [&](const Column& column) { return median_of(column, filters, true); });
   return out;
+}
+
+std::string_view verdict_name(bench::ClaimVerdict verdict) {
+  switch (verdict) {
+    case bench::ClaimVerdict::kReproduced:
+      return "reproduced";
+    case bench::ClaimVerdict::kInPart:
+      return "in part";
+    case bench::ClaimVerdict::kRefuted:
+      break;
+  }
+  return "refuted";
+}
+
+// In lines of at most 80 columns.
+std::string wrapped(std::string_view text) {
+  constexpr std::size_t kWidth = 80;
+  std::string out;
+  while (text.size() > kWidth) {
+    const std::size_t end = std::min(text.rfind(' ', kWidth), text.size());
+    out += fmt::format("{}\n", text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out + fmt::format("{}\n", text);
+}
+
+json claim_json(std::span<const bench::FilterFigures> filters) {
+  const auto ratios = bench::design_ratios(filters);
+  const auto claim = bench::judge_claim(ratios);
+  if (!claim) {
+    return {};
+  }
+  json out = {{"verdict", verdict_name(claim->verdict)}, {"sentence", claim->sentence}};
+  for (const bench::DesignRatios& one : ratios) {
+    out["ratios"].push_back({{"engine", one.engine},
+                             {"hot", one.hot},
+                             {"filters", one.filters},
+                             {"of", one.ordinary ? "ordinary" : "all"},
+                             {"median", one.ratio.median},
+                             {"min", one.ratio.min},
+                             {"smallest", one.smallest},
+                             {"max", one.ratio.max},
+                             {"largest", one.largest}});
+  }
+  return out;
+}
+
+// The claim of 2014 and what became of it here.
+std::string claim_text(std::span<const bench::FilterFigures> filters) {
+  const auto ratios = bench::design_ratios(filters);
+  const auto claim = bench::judge_claim(ratios);
+  if (!claim) {
+    return "";
+  }
+  std::string out = fmt::format(
+      "\nclaimed in 2014 of the extended interpreter: up to {} times as fast as the\n"
+      "classic one, mostly {}; here, the classic interpreter's time over the engine's:\n"
+      "  {:<11} {:<6} {:<11} {:>7} {:>8} {:>18}\n",
+      bench::kClaimedMost, bench::kClaimedMostly, "", "", "filters", "median", "smallest",
+      "largest");
+  for (const bench::DesignRatios& one : ratios) {
+    out += fmt::format("  {:<11} {:<6} {:<11} {:>7.2f} {:>6.2f} {:<12.12} {:>6.2f} {:.12}\n",
+                       one.engine.substr(one.engine.find('-') + 1), one.hot ? "hot" : "unseen",
+                       fmt::format("{} {}", one.filters, one.ordinary ? "ordinary" : "in all"),
+                       one.ratio.median, one.ratio.min, one.smallest, one.ratio.max, one.largest);
+  }
+  return out + wrapped(claim->sentence);
 }
 
 // What is missing, and why: a line each reason of a filter.
@@ -195,7 +263,7 @@ std::string to_table(const CorpusReport& report) {
   for (const RefusedFilter& filter : report.refused) {
     out += fmt::format("  {}: not measured: {}\n", filter.name, filter.reason);
   }
-  return out;
+  return out + claim_text(report.filters);
 }
 
 std::string to_json(const CorpusReport& report) {
@@ -213,7 +281,8 @@ std::string to_json(const CorpusReport& report) {
                     {"refused", std::move(refused)},
                     {"medians",
                      {{"all", medians_json(report.filters, false)},
-                      {"ordinary", medians_json(report.filters, true)}}}};
+                      {"ordinary", medians_json(report.filters, true)}}},
+                    {"claim_2014", claim_json(report.filters)}};
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
