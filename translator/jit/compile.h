@@ -45,6 +45,15 @@ namespace x86 {
 CompiledCode compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
 CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
 }  // namespace x86
+// These fail where the code is too long for a jump over it.
+namespace aarch64 {
+Result<CompiledCode> compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
+Result<CompiledCode> compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
+}  // namespace aarch64
+
+// The instruction each jump and local call leads to; kNoTarget of the others. O(n).
+inline constexpr std::uint32_t kNoTarget = 0xffffffff;
+std::vector<std::uint32_t> jump_targets(const ebpf::Program& program);
 
 // What the instruction puts into its register; `data` are the maps' values.
 std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region> data);

@@ -5,10 +5,8 @@
 
 #include "cbpf/compile.h"
 #include "tests/cbpf/expressions.h"
-#include "tests/random/random_packet.h"
-#include "tests/random/random_program.h"
-#include "tests/translator/ir/random_subject.h"
-#include "tests/translator/vm/both_machines.h"
+#include "tests/translator/jit/filter_programs.h"
+#include "tests/translator/jit/filter_runs.h"
 #include "translator/translate.h"
 
 namespace weir::jit {
@@ -18,40 +16,6 @@ ebpf::Program translated(const cbpf::ValidatedProgram& program) {
   auto extended = translate(program);
   EXPECT_TRUE(extended.has_value()) << to_string(extended.error());
   return *extended;
-}
-
-ebpf::UserContext context_of(const random::RandomPacket& packet) {
-  const ebpf::Region bytes = ebpf::readable(packet.bytes);
-  ebpf::UserContext context{
-      .data = bytes.address, .data_end = bytes.address + bytes.size, .length = packet.wire_length};
-  for (std::uint32_t i = 0; i < context.ancillary.size(); ++i) {
-    context.ancillary[i] = packet.ancillary.get(static_cast<cbpf::Extension>(4 * i)).value_or(0);
-  }
-  return context;
-}
-
-// Both machines one by one and in one batch.
-void expect_the_same(const ebpf::Program& program,
-                     const std::vector<random::RandomPacket>& packets) {
-  const auto both = vm::BothMachines::load(program);
-  ASSERT_TRUE(both.has_value()) << to_string(both.error());
-  std::vector<ebpf::UserPacket> batch;
-  for (const random::RandomPacket& packet : packets) {
-    ASSERT_TRUE(both->run_packet(context_of(packet)).has_value());
-    batch.push_back({.data = packet.bytes.data(),
-                     .captured = static_cast<std::uint32_t>(packet.bytes.size()),
-                     .length = packet.wire_length});
-  }
-  std::vector<std::uint32_t> verdicts(batch.size());
-  ASSERT_TRUE(both->run_packets(batch, verdicts, context_of(packets.front())).has_value());
-}
-
-std::vector<random::RandomPacket> some_packets(random::Choices& choices, std::size_t count) {
-  std::vector<random::RandomPacket> packets;
-  while (packets.size() < count) {
-    packets.push_back(random::random_packet(choices, {.ancillary = true}));
-  }
-  return packets;
 }
 
 bool goes_back(const ebpf::Program& program) {
@@ -88,16 +52,9 @@ TEST(Filters, ExpressionsGiveTheSameInBothMachines) {
 TEST(Filters, RandomClassicProgramsGiveTheSameInBothMachines) {
   const std::uint64_t seed = random::seed_or(77);
   random::Choices choices(seed);
-  for (int i = 0; i < 1500; ++i) {
-    SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed) + " program " + std::to_string(i));
-    const auto dialect = i % 2 == 0 ? cbpf::Dialect::kLibpcap : cbpf::Dialect::kLinux;
-    const auto program = ir::random_subject(choices, dialect);
-    const auto extended = translate(program);
-    if (!extended) {
-      ASSERT_EQ(extended.error().code, ErrorCode::kUnsupported) << to_string(extended.error());
-      continue;
-    }
-    expect_the_same(*extended, some_packets(choices, 20));
+  for (const NamedProgram& one : random_classic_programs(choices, 1500)) {
+    SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed) + " " + one.name);
+    expect_the_same(one.program, some_packets(choices, 20));
     if (testing::Test::HasFailure()) {
       return;
     }

@@ -1,0 +1,7 @@
+#include "translator/jit/compile.h"
+
+namespace weir::jit {
+
+std::optional<Processor> native_processor() { return Processor::kAArch64; }
+
+}  // namespace weir::jit
