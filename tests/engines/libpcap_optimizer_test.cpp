@@ -14,7 +14,7 @@
 #include "tests/engines/corpus.h"
 #include "tests/engines/judge.h"
 #include "tests/random/random_expression.h"
-#include "tests/random/random_packet.h"
+#include "tests/random/telling_packet.h"
 #include "translator/translate.h"
 
 namespace weir::judge {
@@ -32,75 +32,14 @@ struct Sizes {
   bool needlessly_long = false;  // weir's is longer, and libpcap's no worse as far as can be found.
 };
 
-// What a program compares the fields of packets with, IPv4 headers being of 20 bytes.
-struct Field {
-  std::size_t at = 0;
-  std::size_t width = 0;
-  std::uint32_t number = 0;
-};
-
-std::vector<Field> compared_fields(const cbpf::Program& program) {
-  std::vector<Field> fields;
-  Field last;
-  for (const cbpf::Instruction& i : program.instructions) {
-    const cbpf::Code mode = cbpf::mode_of(i.code);
-    if (cbpf::class_of(i.code) == cbpf::kLd && (mode == cbpf::kAbs || mode == cbpf::kInd)) {
-      const cbpf::Code size = i.code & 0x18;
-      last = {i.k + (mode == cbpf::kInd ? 20U : 0U),
-              size == cbpf::kW   ? 4U
-              : size == cbpf::kH ? 2U
-                                 : 1U,
-              0};
-    } else if (cbpf::class_of(i.code) == cbpf::kJmp && cbpf::source_of(i.code) == cbpf::kK &&
-               last.at < 100) {
-      last.number = i.k;
-      fields.push_back(last);
-      if (cbpf::op_of(i.code) == cbpf::kJset) {
-        last.number = 0;
-        fields.push_back(last);
-      }
-    }
-  }
-  return fields;
-}
-
-void write(const Field& field, std::vector<std::uint8_t>& bytes) {
-  for (std::size_t i = 0; i < field.width && field.at + i < bytes.size(); ++i) {
-    bytes[field.at + i] = static_cast<std::uint8_t>(field.number >> 8 * (field.width - 1 - i));
-  }
-}
-
-// A packet that has some or nearly all of the numbers the program looks for, cut off anywhere.
-random::RandomPacket packet_for(const std::vector<Field>& fields, Choices& choices) {
-  random::RandomPacket packet = random::random_packet(choices);
-  if (choices.chance(10)) {
-    return packet;
-  }
-  packet.bytes.resize(110);
-  packet.bytes[14] = choices.pick<std::uint8_t>({0x45, 0x45, 0x45, 0x40, 0x41, 0x46});
-  packet.bytes[20] = 0;
-  const auto write_one_of = [&](std::size_t count) {
-    if (count != 0) {
-      write(fields[choices.below(static_cast<std::uint32_t>(count))], packet.bytes);
-    }
-  };
-  for (std::size_t n = choices.pick<std::size_t>({2, 4, 2 * fields.size()}); n > 0; --n) {
-    write_one_of(fields.size());
-  }
-  write_one_of(std::min<std::size_t>(fields.size(), 4));  // Which often say what packet it is.
-  packet.bytes.resize(10 + choices.below(70));
-  packet.wire_length = 110;
-  return packet;
-}
-
 // Whether there is a packet on which the two programs part, as far as can be found.
 bool part_somewhere(const cbpf::ValidatedProgram& one, const cbpf::ValidatedProgram& other) {
   Choices choices(1);
-  std::vector<Field> fields = compared_fields(one.program());
-  const std::vector<Field> more = compared_fields(other.program());
+  std::vector<random::Field> fields = random::compared_fields(one.program());
+  const std::vector<random::Field> more = random::compared_fields(other.program());
   fields.insert(fields.end(), more.begin(), more.end());
   for (int i = 0; i < 500'000; ++i) {
-    const random::RandomPacket packet = packet_for(fields, choices);
+    const random::RandomPacket packet = random::telling_packet(fields, choices);
     if (cbpf::interpret(one, packet.view()) != cbpf::interpret(other, packet.view())) {
       return true;
     }

@@ -14,7 +14,8 @@ constexpr std::uint32_t kUnknown = 0xffffffff;
 constexpr std::uint32_t kReach = 255;
 
 // Blocks that can be reached, without plain returns, each behind all that lead to it; of those that
-// could come next, the target of an unconditional jump, else the youngest.
+// could come next, the target of an unconditional jump, else the youngest. Blocks that return a
+// constant come last, where their returns serve others as well.
 class Order {
  public:
   explicit Order(const Code& code) : code_(code), ways_(code.blocks.size()) {}
@@ -28,8 +29,10 @@ class Order {
     while (!ready_.empty()) {
       const BlockId id = ready_.back();
       ready_.pop_back();
-      if (!is_plain_return(code_.blocks[id]) || id == 0) {
+      if (id == 0 || !returns_constant(id)) {
         order.push_back(id);
+      } else if (!is_plain_return(code_.blocks[id])) {
+        last_.push_back(id);
       }
       for_each_target(id, [this](BlockId to) {
         if (--ways_[to] == 0) {
@@ -37,10 +40,16 @@ class Order {
         }
       });
     }
+    order.insert(order.end(), last_.begin(), last_.end());
     return order;
   }
 
  private:
+  bool returns_constant(BlockId id) const {
+    return code_.blocks[id].end == End::kReturn &&
+           code_.blocks[id].last.code == (cbpf::kRet | cbpf::kK);
+  }
+
   template <typename Visit>
   void for_each_target(BlockId id, Visit&& visit) const {
     const Block& block = code_.blocks[id];
@@ -55,6 +64,7 @@ class Order {
   const Code& code_;
   std::vector<std::uint32_t> ways_;  // Into each block, from blocks that have no place yet.
   std::vector<BlockId> ready_;
+  std::vector<BlockId> last_;
 };
 
 class Layout {
@@ -202,6 +212,7 @@ class Layout {
     out_.insert(out_.end(), block.body.begin(), block.body.end());
     switch (block.end) {
       case End::kReturn:
+        take_returns(block.last);
         out_.push_back(block.last);
         return;
       case End::kJump:
@@ -214,6 +225,17 @@ class Layout {
         wait_for(block.no).no.push_back(here());
         out_.push_back(block.last);
         return;
+    }
+  }
+
+  // What waits for the return that is written here waits no longer.
+  void take_returns(const Instruction& last) {
+    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+      const Block& to = code_.blocks[waiting_[i].to];
+      if (is_plain_return(to) && to.last == last && place_[waiting_[i].to] == kUnknown) {
+        take(i);
+        return;
+      }
     }
   }
 

@@ -5,9 +5,11 @@
 
 #include "cbpf/validate.h"
 #include "translator/lower/classic_alike.h"
+#include "translator/lower/classic_asked.h"
 #include "translator/lower/classic_early_needs.h"
 #include "translator/lower/classic_layout.h"
 #include "translator/lower/classic_needs.h"
+#include "translator/lower/classic_offsets.h"
 #include "translator/lower/classic_packing.h"
 #include "translator/lower/classic_select.h"
 #include "translator/lower/classic_tidy.h"
@@ -34,6 +36,10 @@ Result<cbpf::Program> lower_once(const ir::Function& function, bool share, class
       return tl::make_unexpected(std::move(code).error());
     }
     if (!classic::mark_uncovered(*code, explicit_effects)) {
+      classic::tidy(*code);
+      classic::share_offsets(*code, options.shortest_shared);
+      classic::ask_at_once(*code);
+      classic::drop_repeated_compares(*code);
       classic::tidy(*code);
       return classic::lay_out(*code);
     }

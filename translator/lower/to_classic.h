@@ -1,10 +1,14 @@
 // IR to the machine of 1993: a classic program that tcpdump, BSD, sockets and xt_bpf take.
 //
 // The way: canonical values (classic_values), selection of instructions that keeps values in A and
-// X and computes again what costs no more than fetching it (classic_select), the needs that no load
-// answers for (classic_needs), dead stores and equal tails (classic_tidy), an order in which
+// X and computes again what costs no more than fetching it (classic_select), sets as search trees
+// (classic_switch) or several members to a test (classic_packing), the needs that no load answers
+// for (classic_needs), dead stores and equal tails (classic_tidy), code that differs in offsets
+// only (classic_offsets), questions in a shorter order (classic_asked), an order in which
 // conditional jumps reach, with return islands and trampolines where they do not (classic_layout).
 #pragma once
+
+#include <cstdint>
 
 #include "cbpf/base/result.h"
 #include "cbpf/program.h"
@@ -16,6 +20,9 @@ struct ClassicOptions {
   // Whose machine runs the program; a function that was built for the other one is lowered where
   // both mean the same.
   cbpf::Dialect dialect = cbpf::Dialect::kLibpcap;
+  // Code that differs in the offsets of its loads is written once if it is so long at least; the
+  // kernel takes longer for such loads.
+  std::uint32_t shortest_shared = 24;
 };
 
 // Lowers a checked function. The program keeps every rule of cbpf::validate in the dialect and

@@ -8,6 +8,8 @@
 #include "cbpf/disassemble.h"
 #include "cbpf/interpret.h"
 #include "cbpf/validate.h"
+#include "tests/random/random_expression.h"
+#include "tests/random/telling_packet.h"
 #include "tests/reference/reference_interpreter.h"
 #include "tests/translator/ir/random_subject.h"
 #include "translator/ir/build.h"
@@ -47,7 +49,8 @@ void judge(const cbpf::ValidatedProgram& program, const std::vector<std::string>
   options.passes = passes;
   ASSERT_TRUE(opt::run_passes(*function, options));
   ++counts.programs;
-  const auto lowered = to_classic(*function, {.dialect = program.dialect()});
+  const auto lowered = to_classic(
+      *function, {.dialect = program.dialect(), .shortest_shared = choices.chance(50) ? 1U : 24U});
   if (!lowered) {
     ASSERT_EQ(lowered.error().code, ErrorCode::kUnsupported) << to_string(lowered.error());
     ++counts.refused;
@@ -102,6 +105,43 @@ TEST(ClassicJudgeLong, LongProgramsGiveTheReferencesNumber) {
     judge(cbpf::validate(std::move(program)).value(), {}, choices, 20, counts);
   }
   EXPECT_LT(counts.refused, counts.programs);
+}
+
+// Lists of every kind, with packets that know their members and are cut off anywhere.
+TEST(ClassicJudgeLists, GiveTheReferencesNumber) {
+  const std::uint64_t seed = random::seed_or(1997);
+  SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
+  std::size_t pairs = 0;
+  std::size_t accepted = 0;
+  for (std::uint32_t i = 0; i < random::share_of(1500) && !HasFatalFailure(); ++i) {
+    random::Choices choices(seed + i);
+    const std::string expression =
+        i % 4 == 0 ? random::random_expression(choices)
+                   : random::random_list(choices, 2 + choices.below(60), 1 + choices.below(3));
+    const auto compiled = cbpf::compile(expression);
+    if (!compiled) {
+      continue;
+    }
+    const auto program = cbpf::validate(*compiled).value();
+    auto function = ir::build(program, cbpf::kLinkTypeEthernet).value();
+    ASSERT_TRUE(opt::run_passes(function, {}));
+    const auto lowered = to_classic(function, {.shortest_shared = choices.chance(50) ? 1U : 24U});
+    ASSERT_TRUE(lowered) << expression << ": " << to_string(lowered.error());
+    const auto validated = cbpf::validate(*lowered, cbpf::Dialect::kLinux);
+    ASSERT_TRUE(validated) << expression << ": " << to_string(validated.error());
+    const std::vector<random::Field> fields = random::compared_fields(program.program());
+    for (int n = 0; n < 300; ++n) {
+      const random::RandomPacket packet = random::telling_packet(fields, choices);
+      const std::uint32_t wanted =
+          reference::interpret(program.program(), program.dialect(), packet.view());
+      ++pairs;
+      accepted += wanted != 0 ? 1 : 0;
+      ASSERT_EQ(cbpf::interpret(*validated, packet.view()), wanted)
+          << expression << " on " << to_hex(packet.bytes) << "\n"
+          << cbpf::disassemble(*lowered);
+    }
+  }
+  EXPECT_GT(accepted, pairs / 8);
 }
 
 }  // namespace
