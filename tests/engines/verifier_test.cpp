@@ -1,0 +1,128 @@
+// What the verifier of the running kernel, and of the second, has to do for weir's programs.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/utsname.h>
+
+#include <iostream>
+
+#include "cbpf/compile.h"
+#include "cbpf/validate.h"
+#include "tests/engines/corpus.h"
+#include "tests/kernel/kernel.h"
+#include "tools/engine/programs.h"
+#include "tools/engine/socket_program.h"
+#include "translator/frontend/compile.h"
+#include "xdp/load.h"
+
+namespace weir::judge {
+namespace {
+
+// A tenth of what it would go through before it gives a program up. It follows the ways through a
+// loop, and those through a second one from each end of the first: two loops may take half.
+constexpr std::uint32_t kMost = 100'000;
+constexpr std::uint32_t kMostOfTwoLoops = 500'000;
+
+struct Hook {
+  lower::TargetId target;
+  xdp::ProgramType type;
+  std::uint32_t most = 0;  // Instructions processed, and for which filter.
+  std::string filter;
+};
+
+std::string chain(std::string_view term, std::uint32_t members, std::uint32_t step) {
+  std::string all;
+  for (std::uint32_t i = 0; i < members; ++i) {
+    const std::uint32_t address = 0x0a000000 + i * step;
+    all += fmt::format("{}{} {}.{}.{}.{}", i == 0 ? "" : " or ", term, address >> 24,
+                       address >> 16 & 255, address >> 8 & 255, address & 255);
+  }
+  return all;
+}
+
+std::string ports(std::uint32_t members) {
+  std::string all = "tcp and (";
+  for (std::uint32_t i = 0; i < members; ++i) {
+    all += fmt::format("{}dst port {}", i == 0 ? "" : " or ", 1 + i * 641 % 65535);
+  }
+  return all + ")";
+}
+
+bool has_two_loops(const std::string& expression) {
+  const std::size_t first = expression.find("protochain");
+  return first != expression.npos && expression.find("protochain", first + 1) != expression.npos;
+}
+
+// The corpus, and long lists of the kinds it has where its file is there.
+std::vector<CorpusFilter> filters() {
+  std::vector<CorpusFilter> all = corpus();
+  all.push_back({"500 hosts", "EN10MB", chain("host", 500, 7919)});
+  all.push_back({"1500 source hosts", "EN10MB", chain("src host", 1500, 104729)});
+  all.push_back({"50 nets", "EN10MB", chain("src net", 50, 0x11300)});
+  all.push_back({"100 ports", "EN10MB", ports(100)});
+  return all;
+}
+
+Result<ebpf::Program> program_for(const engine::Filter& filter, lower::TargetId target) {
+  return target == lower::TargetId::kSocket
+             ? engine::socket_program(filter)
+             : translate(filter.program, engine::translate_options(filter, target));
+}
+
+// Nothing where libpcap refuses the expression, as its releases differ in, or makes no program of
+// it that can be run.
+std::optional<engine::Filter> compiled(const CorpusFilter& filter) {
+  const auto link_type = cbpf::link_type_by_name(filter.link_type);
+  EXPECT_TRUE(link_type) << filter.name;
+  auto made =
+      frontend::compile(filter.expression, {.compile = {.link_type = link_type.value_or(1)}});
+  auto valid = made ? cbpf::validate(std::move(made->program)) : tl::make_unexpected(made.error());
+  if (!valid) {
+    std::cout << filter.name << ": " << to_string(valid.error()) << "\n";
+    return std::nullopt;
+  }
+  return engine::Filter{
+      .program = std::move(*valid), .link_type = *link_type, .set_tests = std::move(made->tests)};
+}
+
+TEST(Verifier, KernelTakesEveryFilterAfterATenthOfItsLimit) {
+  WEIR_NEEDS_KERNEL();
+  Hook hooks[] = {{lower::TargetId::kSocket, xdp::ProgramType::kSocketFilter, 0, {}},
+                  {lower::TargetId::kTc, xdp::ProgramType::kTc, 0, {}},
+                  {lower::TargetId::kXdp, xdp::ProgramType::kXdp, 0, {}}};
+  int loaded = 0;
+  for (const CorpusFilter& named : filters()) {
+    const auto filter = compiled(named);
+    if (!filter) {
+      continue;
+    }
+    for (Hook& hook : hooks) {
+      const auto program = program_for(*filter, hook.target);
+      ASSERT_TRUE(program) << named.name << ": " << to_string(program.error());
+      const auto accepted = xdp::load(*program, hook.type);
+      ASSERT_TRUE(accepted) << named.name << ": " << to_string(accepted.error());
+      ++loaded;
+      const std::uint32_t processed = accepted->statistics().processed_instructions;
+      EXPECT_GT(processed, 0U) << named.name;
+      if (has_two_loops(named.expression)) {
+        EXPECT_LE(processed, kMostOfTwoLoops) << named.name;
+        continue;
+      }
+      EXPECT_LE(processed, kMost) << named.name;
+      if (processed > hook.most) {
+        hook.most = processed;
+        hook.filter = named.name;
+      }
+    }
+  }
+  EXPECT_GE(loaded, 3 * 90) << "a corpus of which little is loaded says little";
+  utsname system{};
+  uname(&system);
+  for (const Hook& hook : hooks) {
+    std::cout << fmt::format("Linux {}: {}: at most {} instructions processed, for {}\n",
+                             system.release, xdp::program_type_name(hook.type), hook.most,
+                             hook.filter);
+  }
+}
+
+}  // namespace
+}  // namespace weir::judge
