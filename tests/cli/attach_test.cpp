@@ -192,9 +192,14 @@ TEST(KernelEngines, ACorpusIsMeasuredInTheKernel) {
   const Answer answer = weir({"bench", "-j", "--corpus", corpus, "--rounds", "7", "--slope-rounds",
                               "7", "--live-frames", "1000", "-r", WEIR_PCAPS_DIR "/ping.pcap"});
   ASSERT_EQ(answer.status, 0) << answer.err;
-  const json filter = json::parse(answer.out)["filters"][0];
+  const json report = json::parse(answer.out);
+  const json filter = report["filters"][0];
   for (const char* target : {"socket", "tc", "xdp"}) {
     EXPECT_GT(filter["verifier"][target]["processed_instructions"], 0) << target;
+    const json greatest = report["greatest"][std::string("verifier/") + target];
+    EXPECT_EQ(greatest["filter"], "ping");
+    EXPECT_EQ(greatest["number"].get<double>(),
+              filter["verifier"][target]["processed_instructions"].get<double>());
     EXPECT_GT(filter["executed"][target]["matching"], 0) << target;
     EXPECT_TRUE(filter["set_up"]["targets"][target]["load_ns"].is_number()) << target;
   }

@@ -23,9 +23,14 @@ struct ColumnTable {
   std::string_view name;   // The key of its medians.
   std::string_view title;  // A line above it.
   std::vector<Column> columns;
+  bool greatest = false;  // Whether its greatest numbers stand at its foot, too.
 };
 
 std::vector<ColumnTable> corpus_tables();
+
+// The filter that has the greatest number there, the first of them; null when none has one.
+const bench::FilterFigures* greatest_of(const Column& column,
+                                        std::span<const bench::FilterFigures> filters);
 
 // Of the filters that have a number there; nothing when none has.
 Number median_of(const Column& column, std::span<const bench::FilterFigures> filters,

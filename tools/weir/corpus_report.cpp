@@ -57,6 +57,12 @@ std::string to_text(const ColumnTable& table, std::span<const bench::FilterFigur
               [&](const Column& column) { return median_of(column, filters, false); });
   out += line("of ordinary", table,
               [&](const Column& column) { return median_of(column, filters, true); });
+  if (table.greatest) {
+    out += line("greatest", table, [&](const Column& column) -> Number {
+      const bench::FilterFigures* figures = greatest_of(column, filters);
+      return figures == nullptr ? Number() : column.number(*figures);
+    });
+  }
   return out;
 }
 
@@ -249,6 +255,23 @@ json medians_json(std::span<const bench::FilterFigures> filters, bool ordinary_o
   return out;
 }
 
+// The greatest number of every column of the tables that show it, and whose it is.
+json greatest_json(std::span<const bench::FilterFigures> filters) {
+  json out = json::object();
+  for (const ColumnTable& table : corpus_tables()) {
+    for (const Column& column : table.columns) {
+      if (table.greatest) {
+        const bench::FilterFigures* figures = greatest_of(column, filters);
+        out[fmt::format("{}/{}", table.name, column.name)] =
+            figures == nullptr ? json()
+                               : json{{"filter", figures->filter.name},
+                                      {"number", number_json(column.number(*figures))}};
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_table(const CorpusReport& report) {
@@ -282,6 +305,7 @@ std::string to_json(const CorpusReport& report) {
                     {"medians",
                      {{"all", medians_json(report.filters, false)},
                       {"ordinary", medians_json(report.filters, true)}}},
+                    {"greatest", greatest_json(report.filters)},
                     {"claim_2014", claim_json(report.filters)}};
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }

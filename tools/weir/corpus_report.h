@@ -31,7 +31,9 @@ std::string to_table(const CorpusReport& report);
 // "reason"},…]}. A time
 // ends in the name of its unit. What could not be had is null, with the reason beside it under
 // "skipped". "ordinary" are the filters of at most 100 instructions in libpcap's unoptimised code;
-// the keys of the medians are "TABLE/COLUMN" of the tables. "claim_2014" is null or {"verdict"
+// the keys of the medians are "TABLE/COLUMN" of the tables, and those of "greatest", whose values
+// are null or {"filter","number"} ("verifier/socket", "verifier/tc", "verifier/xdp"). "claim_2014"
+// is null or {"verdict"
 // ("reproduced", "in part", "refuted"),"sentence","ratios":[{"engine","hot","filters","of" ("all",
 // "ordinary"),"median","min","smallest","max","largest"},…]} as claim.h tells.
 std::string to_json(const CorpusReport& report);
