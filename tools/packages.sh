@@ -11,11 +11,12 @@ build_packages=(
   iproute2 python3
 )
 
-# To run everything tools/test runs: lint, fuzzing, the second kernel.
+# To run everything tools/test runs: lint, fuzzing, the second kernel, native code of another processor.
 test_packages=(
   clang libclang-rt-dev clang-format-14 clang-tidy-14
   tcpdump binutils
   qemu-system-x86 busybox-static
+  qemu-user g++-aarch64-linux-gnu googletest
 )
 
 # missing_packages NAME...: prints those that are not installed, one a line.
