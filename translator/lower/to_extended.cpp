@@ -9,6 +9,7 @@
 #include "translator/lower/fold_masks.h"
 #include "translator/lower/interval_tests.h"
 #include "translator/lower/late_needs.h"
+#include "translator/lower/late_tag.h"
 #include "translator/lower/liveness.h"
 #include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
@@ -52,6 +53,9 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
   delay_needs(prepared);
   if (target.access == PacketAccess::kDirect || target.skb_layout) {
     check_once_for_either(prepared);
+  }
+  if (target.vlan_stripped) {
+    delay_tag_test(prepared);
   }
   auto machine = select(prepared, target, rule);
   if (!machine) {
