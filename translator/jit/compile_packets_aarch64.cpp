@@ -371,17 +371,7 @@ class PacketCompiler : private PacketLoop {
 
   // kGathered = the verdict at `target`, if the condition holds.
   void choose(Condition condition, std::uint32_t target) {
-    const std::uint32_t value = ops_[target].value;
-    const auto known =
-        std::find_if(known_verdicts_.begin(), known_verdicts_.end(),
-                     [value](const KnownVerdict& one) { return one.value == value; });
-    Gp verdict = Gp::kZero;
-    if (known != known_verdicts_.end()) {
-      verdict = known->reg;
-    } else if (value != 0) {
-      a_.mov_imm(kNumber, value);
-      verdict = kNumber;
-    }
+    const Gp verdict = in_register(ops_[target].value, kNumber);
     a_.csel(condition, Size::k32, kGathered, verdict, kGathered);
   }
 

@@ -206,12 +206,18 @@ void PacketLoop::go_to_next_packet() {
   a_.jump(done_);
 }
 
-void PacketLoop::end_with(std::uint32_t verdict) {
-  if (verdict != 0) {
-    a_.mov_imm(kAddress, verdict);
+Gp PacketLoop::in_register(std::uint32_t verdict, Gp scratch) {
+  const auto known =
+      std::find_if(known_verdicts_.begin(), known_verdicts_.end(),
+                   [verdict](const KnownVerdict& one) { return one.value == verdict; });
+  if (known != known_verdicts_.end() || verdict == 0) {
+    return verdict == 0 ? Gp::kZero : known->reg;
   }
-  end_with(verdict != 0 ? kAddress : Gp::kZero);
+  a_.mov_imm(scratch, verdict);
+  return scratch;
 }
+
+void PacketLoop::end_with(std::uint32_t verdict) { end_with(in_register(verdict, kAddress)); }
 
 void PacketLoop::end_with(Gp verdict) {
   a_.store_and_step(4, at_.verdict, 4, verdict);

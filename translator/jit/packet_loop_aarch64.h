@@ -40,6 +40,8 @@ class PacketLoop {
   void choose_registers();
   void begin();
   void end();
+  // The verdict in a register: its own, or moved into `scratch`. Flags stay.
+  Gp in_register(std::uint32_t verdict, Gp scratch);
   void end_with(std::uint32_t verdict);
   void end_with(Gp verdict);
   // The batch's context in a register: its own, or loaded into `scratch`.
