@@ -3,9 +3,9 @@
 // A program of the `user` target whose accesses are all proven (ebpf/prove.h), as those that weir
 // translates are, becomes one loop over the packets of a batch, without checks and without a
 // context in memory. Any other program is compiled with a check before each access that is not
-// proven. tests/translator/jit holds it against the interpreter and the kernel; the code for AArch64
-// under an emulator, so that nothing is known of its speed. Price on x86-64: a few microseconds to
-// compile, a nanosecond or two a packet to run.
+// proven. tests/translator/jit holds it against the interpreter and the kernel; the code for
+// AArch64 under an emulator, so that nothing is known of its speed. Price on x86-64: a few
+// microseconds to compile, a nanosecond or two a packet to run.
 #pragma once
 
 #include <cstdint>
