@@ -34,6 +34,7 @@ class Select : private Registers {
         function_(input.function),
         slots_(input.slots),
         explicit_(input.explicit_effects),
+        leaf_(input.leaf),
         packer_(input.packer),
         entry_(input.function.blocks.size()),
         base_uses_(input.function.values.size()) {}
@@ -320,7 +321,7 @@ class Select : private Registers {
     }
     std::vector<Segment> segments = segments_of(end, targets);
     const std::size_t before = code().blocks.size();
-    const BlockId tree = add_switch_tree(code(), segments);
+    const BlockId tree = add_switch_tree(code(), segments, {.leaf = leaf_});
     count(code().blocks.size() - before);
     go_to(here);
     end_jump(tree);
@@ -330,7 +331,7 @@ class Select : private Registers {
     const auto edge_for = [&](std::uint32_t answer) -> const ir::Edge& {
       return end.edges[ir::evaluate_compare(question.compare, answer, question.k) ? 0 : 1];
     };
-    SetTest test(*this, function_, value_of(question.a), packer_);
+    SetTest test(*this, function_, value_of(question.a), {.leaf = leaf_, .packer = packer_});
     const BlockId here = this->here();
     const State before = state();
     test.forget_registers();
@@ -344,6 +345,7 @@ class Select : private Registers {
   const ir::Function& function_;
   const Slots& slots_;
   const std::vector<bool>& explicit_;
+  const std::size_t leaf_;
   Packer* const packer_;
   std::vector<std::optional<State>> entry_;  // By block; nothing when none has come there yet.
   std::vector<bool> base_uses_;              // By value, whether loads count from it.

@@ -2,12 +2,14 @@
 // are computed where they are asked for, and what is there already is not computed again.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "cbpf/base/result.h"
 #include "translator/ir/function.h"
 #include "translator/lower/classic_code.h"
 #include "translator/lower/classic_packing.h"
+#include "translator/lower/classic_switch.h"
 #include "translator/lower/classic_values.h"
 #include "translator/lower/to_classic.h"
 
@@ -19,7 +21,8 @@ struct SelectInput {
   // Needs and guards, by value, that must be asked explicitly.
   const std::vector<bool>& explicit_effects;
   ClassicOptions options;
-  Packer* packer = nullptr;  // Without it, sets are asked by compares.
+  std::size_t leaf = kAnyLeaf;  // Of search trees.
+  Packer* packer = nullptr;     // Without it, sets are asked by compares.
 };
 
 // Every need and guard leaves an event, and an instruction only where `explicit_effects` asks for

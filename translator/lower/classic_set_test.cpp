@@ -3,8 +3,6 @@
 #include <bit>
 #include <map>
 
-#include "translator/lower/classic_switch.h"
-
 namespace weir::lower::classic {
 namespace {
 
@@ -40,17 +38,18 @@ void for_each_block(std::uint32_t low, std::uint32_t high, Visit&& visit) {
 }  // namespace
 
 SetTest::SetTest(Registers& registers, const ir::Function& function, const ir::Value& test,
-                 Packer* packer)
-    : registers_(registers) {
+                 const TreeOptions& options)
+    : registers_(registers), options_(options) {
   ir::ValueId key = test.a;
   for (; function.values[key].op == Op::kJoin; key = function.values[key].a) {
     words_.insert(words_.begin(), function.values[key].b);
   }
   words_.insert(words_.begin(), key);
   divide(function.sets[test.k]);
-  if (words_.size() == 1 && masked_.empty() && ranges_.size() >= kFewestPacked &&
-      registers_.bound_of(words_[0]) <= kWidestPacked) {
-    packer_ = packer;
+  // Numbers of 32 bits, and those that are asked for with masks first, keep A as it is.
+  if (words_.size() != 1 || !masked_.empty() || ranges_.size() < kFewestPacked ||
+      registers_.bound_of(words_[0]) > kWidestPacked) {
+    options_.packer = nullptr;
   }
   registers_.to_a(words_[0]);
 }
@@ -99,7 +98,7 @@ void SetTest::forget_registers() {
   State& state = registers_.state();
   if (words_.size() > 1) {
     state.a = state.x = ir::kNoValue;  // Which words were loaded depends on the way.
-  } else if (!masked_.empty() || packer_ != nullptr) {
+  } else if (!masked_.empty() || options_.packer != nullptr) {
     state.a = ir::kNoValue;
   }
 }
@@ -166,8 +165,9 @@ BlockId SetTest::tree(std::size_t at, std::span<const ir::Range> ranges, BlockId
     segments.push_back({static_cast<std::uint32_t>(next), miss});
   }
   const std::size_t before = registers_.code().blocks.size();
-  const BlockId first = add_switch_tree(registers_.code(), merge_neighbours(segments),
-                                        {registers_.bound_of(words_[at]), packer_});
+  TreeOptions options = options_;
+  options.largest = registers_.bound_of(words_[at]);
+  const BlockId first = add_switch_tree(registers_.code(), merge_neighbours(segments), options);
   registers_.count(registers_.code().blocks.size() - before);
   return first;
 }

@@ -8,6 +8,7 @@
 
 #include "translator/ir/function.h"
 #include "translator/lower/classic_registers.h"
+#include "translator/lower/classic_switch.h"
 
 namespace weir::lower::classic {
 
@@ -20,9 +21,9 @@ namespace weir::lower::classic {
 // edges do, end_block().
 class SetTest {
  public:
-  // `test` is a kIn of the function. Without a packer, numbers are asked for by compares.
+  // `test` is a kIn of the function; of the options, what is the largest number is found out here.
   SetTest(Registers& registers, const ir::Function& function, const ir::Value& test,
-          Packer* packer);
+          const TreeOptions& options);
 
   // Forgets what is in registers that have other contents on one way or the other.
   void forget_registers();
@@ -43,7 +44,7 @@ class SetTest {
   BlockId masked_tree(const Masked& group, BlockId miss);
 
   Registers& registers_;
-  Packer* packer_ = nullptr;  // If that is how they are asked for.
+  TreeOptions options_;
   std::vector<ir::ValueId> words_;
   std::vector<ir::Range> ranges_;  // But for those that are masked.
   std::vector<Masked> masked_;     // The longest mask first.

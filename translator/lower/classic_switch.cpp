@@ -6,12 +6,6 @@
 namespace weir::lower::classic {
 namespace {
 
-// A leaf asks with up to this many compares one after the other: longer leaves make a shorter
-// program, shorter ones a quicker.
-constexpr std::size_t kLeaf = 16;
-// So many compares are made without any tree, which would make the program longer.
-constexpr std::size_t kAlone = 100;
-
 constexpr std::uint32_t kLastNumber = 0xffffffff;
 
 void add(std::vector<Segment>& segments, std::uint32_t low, BlockId to) {
@@ -47,14 +41,13 @@ class Tree {
     if (last - first == 1) {
       return segments_[first].to;
     }
-    const std::size_t most = last - first == segments_.size() ? kAlone : kLeaf;
     // Of two neighbours, one leads to where most numbers lead.
     const BlockId one = segments_[first].to;
     const BlockId other = segments_[first + 1].to;
     const BlockId rest = compares(first, last, one) <= compares(first, last, other) ? one : other;
     const std::size_t count = compares(first, last, rest);
     const bool packs = may_pack(first, last, count);
-    if (count <= (packs ? kMostPacked : most)) {
+    if (count <= (packs ? kMostPacked : options_.leaf)) {
       return packs ? packed(first, last, rest) : chain(first, last, rest);
     }
     const std::size_t middle = packs ? first + (last - first) / 2 : split(first, last);
@@ -64,10 +57,10 @@ class Tree {
   }
 
   // Leaves on the left side are full ones: as many numbers with gaps between them as a leaf takes.
-  static std::size_t split(std::size_t first, std::size_t last) {
-    constexpr std::size_t kFull = 2 * kLeaf;
+  std::size_t split(std::size_t first, std::size_t last) const {
+    const std::size_t full = 2 * options_.leaf;
     const std::size_t half = (last - first) / 2;
-    const std::size_t rounded = (half + kFull / 2) / kFull * kFull;
+    const std::size_t rounded = (half + full / 2) / full * full;
     return first + (rounded == 0 || rounded >= last - first ? half : rounded);
   }
 

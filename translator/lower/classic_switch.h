@@ -1,6 +1,7 @@
 // Switches of the classic machine: a search tree of conditional jumps on A.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -24,7 +25,12 @@ std::vector<Segment> segments_of(const ir::Terminator& end, std::span<const Bloc
 // The segments with neighbours of one target made one.
 std::vector<Segment> merge_neighbours(std::span<const Segment> segments);
 
+// Without a limit, numbers are asked for one after the other.
+inline constexpr std::size_t kAnyLeaf = static_cast<std::size_t>(-1);
+
 struct TreeOptions {
+  // A leaf of the tree asks for so many numbers, one after the other.
+  std::size_t leaf = kAnyLeaf;
   // The largest number that A can hold.
   std::uint32_t largest = 0xffffffff;
   // If there is one, of two targets; A then holds something else where they are reached.
@@ -32,13 +38,13 @@ struct TreeOptions {
 };
 
 // Adds blocks that lead from A to its segment's target and gives the first of them; the target
-// itself if there is but one segment. Up to a hundred compares are made one after the other, which
-// is the shortest there is; for more separate numbers n it takes about 17n/16 instructions and
-// executes log2(n) + 12 of them.
+// itself if there is but one segment. For n separate numbers there are n compares, and one more for
+// each leaf; up to log2(n / leaf) + leaf of them are executed.
 //
-// With compares alone it cannot be shorter: each of n numbers that are not neighbours has a border
-// to either side, `jeq` sees two borders and `jgt` and `jge` one. And what has exactly n compares
-// has n of `jeq`, so that other numbers run all of them.
+// With compares alone n cannot be done with fewer than n: each of the numbers has a border to
+// either side, `jeq` sees two borders and `jgt` and `jge` one. And what has exactly n compares has
+// n of `jeq`, so that numbers that are not among them meet all of those. Shortest and quickest
+// exclude each other; to_classic() says how much is given for what.
 BlockId add_switch_tree(Code& code, std::span<const Segment> segments,
                         const TreeOptions& options = {});
 

@@ -42,8 +42,8 @@ std::string hosts(const std::string& term, std::uint32_t count) {
 
 TEST(ToClassic, AListIsAskedOnceForTheAddressesOfIpAndOfArp) {
   // Once for the source, once for the destination, and a few instructions more.
-  EXPECT_LE(lowered(hosts("host", 10)).instructions.size(), 2 * 10U + 16U);
-  EXPECT_LE(lowered(hosts("host", 50)).instructions.size(), 2 * 50U + 16U);
+  EXPECT_LE(lowered(hosts("host", 10)).instructions.size(), 2 * 10U + 12U);
+  EXPECT_LE(lowered(hosts("host", 50)).instructions.size(), 2 * 50U + 12U);
 }
 
 TEST(ToClassic, NetsOfOneSizeAreOneCompareEach) {
@@ -55,17 +55,21 @@ TEST(ToClassic, NetsOfOneSizeAreOneCompareEach) {
   EXPECT_LE(lowered(nets).instructions.size(), 2 * 36U + 16U);
 }
 
+// libpcap's optimiser makes count + 9 instructions of these, or 2 * count from about 250 on, which
+// packets that do not match run all of.
 TEST(ToClassic, ALongListIsSearchedAndNotReadThrough) {
   random::Choices choices(7);
-  for (const std::uint32_t count : {200U, 500U, 1000U}) {
+  for (const std::uint32_t count : {100U, 200U, 500U, 1000U}) {
     const cbpf::Program program = lowered(hosts("src host", count));
-    EXPECT_LE(program.instructions.size(), count + count / 8 + 20) << count;
+    EXPECT_LE(program.instructions.size(),
+              count <= 200 ? count + count / 64 + 9 : (2 * count - 245) * 7 / 10)
+        << count;
     std::uint64_t most = 0;
     for (int i = 0; i < 2000; ++i) {
       const random::RandomPacket packet = random::random_packet(choices);
       most = std::max(most, reference::run(program, cbpf::Dialect::kLibpcap, packet.view()).steps);
     }
-    EXPECT_LE(most, 40U) << count;
+    EXPECT_LE(most, 75U) << count;
   }
 }
 
