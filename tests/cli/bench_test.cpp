@@ -96,7 +96,9 @@ TEST(Bench, ACorpusIsMeasuredFilterByFilter) {
 
 TEST(Bench, ACorpusIsTablesOfEightyColumns) {
   const TemporaryFolder folder;
-  const std::string corpus = folder.file("corpus.tsv", "web\tEN10MB\ttcp port 80\n");
+  // libpcap's optimiser is wrong about the second, which takes more than a line to say.
+  const std::string corpus =
+      folder.file("corpus.tsv", "web\tEN10MB\ttcp port 80\nsix\tEN10MB\tip6 net 2001:db8::/32\n");
   const Answer answer = weir({"bench", "--corpus", corpus, "--rounds", "7", "--hook", "user"});
   ASSERT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.out.find("\n  web "), std::string::npos) << answer.out;

@@ -334,6 +334,11 @@ std::vector<std::string_view> base_rows(Method method) {
 
 bool Noise::credible() const { return ns <= kCredibleNoise; }
 
+bool Comparison::credible(Method method) const {
+  return std::all_of(noise.begin(), noise.end(),
+                     [&](const Noise& one) { return one.method != method || one.credible(); });
+}
+
 const Row* Comparison::row(std::string_view name) const {
   const auto found =
       std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; });

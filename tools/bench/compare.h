@@ -79,6 +79,8 @@ struct Comparison {
   std::vector<Noise> noise;    // Of the kernel methods that were used.
 
   const Row* row(std::string_view name) const;  // Null when there is none.
+  // Whether the replicates of a method agree, as far as it has any.
+  bool credible(Method method) const;
 };
 
 struct CompareOptions {

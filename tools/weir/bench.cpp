@@ -270,6 +270,8 @@ Command bench_command() {
       "  weir bench -r trace.pcap udp port 53 and host 10.0.0.1\n"
       "  weir bench --hook socket tcp port 80        which program to give a socket\n"
       "  weir bench --corpus filters.tsv --hook user  every filter of a file\n"
+      "  weir bench --corpus filters.tsv --slope-rounds 20 --live-frames 200000\n"
+      "                                              the kernel's rows in a fifth of their time\n"
       "  weir bench --growth                         what a long list costs to set up\n"
       "  weir bench -j --engine libpcap --engine extended-interpreter ip",
       filter_input_options({

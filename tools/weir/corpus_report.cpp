@@ -18,6 +18,8 @@ using nlohmann::json;
 
 constexpr std::size_t kNameWidth = 12;
 constexpr std::size_t kColumnWidth = 8;
+constexpr std::size_t kWidth = 80;  // Of lines.
+constexpr std::size_t kIndent = 4;  // Of what a long line goes on with.
 
 json number_json(const Number& number) { return number ? json(*number) : json(); }
 
@@ -66,6 +68,24 @@ std::string to_text(const ColumnTable& table, std::span<const bench::FilterFigur
   return out;
 }
 
+// In lines of at most 80 columns, all but the first behind `indent` blanks.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  std::string out;
+  std::size_t width = kWidth;
+  while (text.size() > width) {
+    const std::size_t last = text.substr(0, width + 1).rfind(' ');
+    // A longer word stays whole.
+    const std::size_t end = last != text.npos && last > indent ? last : text.find(' ', width);
+    if (end == text.npos) {
+      break;
+    }
+    out += fmt::format("{}\n{:{}}", text.substr(0, end), "", indent);
+    text.remove_prefix(end + 1);
+    width = kWidth - indent;
+  }
+  return out + fmt::format("{}\n", text);
+}
+
 std::string_view verdict_name(bench::ClaimVerdict verdict) {
   switch (verdict) {
     case bench::ClaimVerdict::kReproduced:
@@ -76,18 +96,6 @@ std::string_view verdict_name(bench::ClaimVerdict verdict) {
       break;
   }
   return "refuted";
-}
-
-// In lines of at most 80 columns.
-std::string wrapped(std::string_view text) {
-  constexpr std::size_t kWidth = 80;
-  std::string out;
-  while (text.size() > kWidth) {
-    const std::size_t end = std::min(text.rfind(' ', kWidth), text.size());
-    out += fmt::format("{}\n", text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out + fmt::format("{}\n", text);
 }
 
 json claim_json(std::span<const bench::FilterFigures> filters) {
@@ -130,14 +138,14 @@ std::string claim_text(std::span<const bench::FilterFigures> filters) {
                        fmt::format("{} {}", one.filters, one.ordinary ? "ordinary" : "in all"),
                        one.ratio.median, one.ratio.min, one.smallest, one.ratio.max, one.largest);
   }
-  return out + wrapped(claim->sentence);
+  return out + wrapped(claim->sentence, 0);
 }
 
 // What is missing, and why: a line each reason of a filter.
 std::string skipped_lines(std::span<const bench::FilterFigures> filters) {
   std::string out;
   const auto add = [&](const std::string& filter, std::string_view what, std::string_view why) {
-    const std::string said = fmt::format("  {}: {}: {}\n", filter, what, why);
+    const std::string said = wrapped(fmt::format("  {}: {}: {}", filter, what, why), kIndent);
     if (out.find(said) == out.npos) {
       out += said;
     }
@@ -284,7 +292,7 @@ std::string to_table(const CorpusReport& report) {
   }
   out += skipped_lines(report.filters);
   for (const RefusedFilter& filter : report.refused) {
-    out += fmt::format("  {}: not measured: {}\n", filter.name, filter.reason);
+    out += wrapped(fmt::format("  {}: not measured: {}", filter.name, filter.reason), kIndent);
   }
   return out + claim_text(report.filters);
 }
