@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -137,7 +138,7 @@ class Shortener {
     }
     const Qualifiers& used = bare ? *inherited : *qualifiers;
     const auto member = parse_member(used, term.back().text, options_.link_type);
-    if (!member || !has_exact_set(member->shape)) {
+    if (!member || !has_exact_set(*member)) {
       return std::nullopt;
     }
     if (bare && used.type == "portrange") {
@@ -146,12 +147,14 @@ class Shortener {
     return Term{*member, used, term.back().text, bare};
   }
 
-  // An IPv6 address on either side is loaded word by word from the source, then from the
-  // destination: in a packet that is cut off inside of the destination, a term that finds its
-  // beginning there ends the filter, and one that finds the whole source accepts the packet. Which
-  // of them comes first decides, and a set does not know.
-  static bool has_exact_set(const Shape& shape) {
-    return shape.kind != MemberKind::kIpv6 || !shape.direction.empty();
+  // Of an IPv6 address on either side, the words before the last must be one (chains.h).
+  static bool has_exact_set(const Member& member) {
+    return !is_on_either_side(member.shape) ||
+           member.range.low.without(1) == member.range.high.without(1);
+  }
+
+  static bool is_on_either_side(const Shape& shape) {
+    return shape.kind == MemberKind::kIpv6 && shape.direction.empty();
   }
 
   // Writes a term that is no member of a chain. Gives the qualifiers that a bare literal behind it
@@ -277,7 +280,7 @@ class Shortener {
       chain.push_back(file_term(*member, list.qualifiers, line.text));
       first = false;
     }
-    write_chain(chain, false);
+    write_chain(chain, Order::kAny, false);
     if (first) {
       write(kNothing);
     }
@@ -311,7 +314,7 @@ class Shortener {
         write_literal(term, &term != &chain.front());
       }
     } else {
-      write_chain(chain, followed);
+      write_chain(chain, Order::kAsWritten, followed);
     }
     chain.clear();
   }
@@ -326,69 +329,77 @@ class Shortener {
     write(term.literal);
   }
 
-  // What is gathered of one shape, and how its terms are written.
-  struct Gathered {
-    std::vector<const Term*> terms;
-  };
+  // What is gathered of one shape.
+  using Gathered = std::map<Shape, std::vector<const Term*>>;
+  // Terms that have been false once what they begin with has been.
+  using Group = std::pair<Shape, ir::Key>;
 
-  void write_chain(const std::vector<Term>& chain, bool followed) {
+  // Whether the order decides what becomes of packets that end inside of an IPv6 destination.
+  enum class Order : std::uint8_t { kAsWritten, kAny };
+
+  static Group group_of(const Member& member, Order order) {
+    const bool by_prefix = order == Order::kAsWritten && is_on_either_side(member.shape);
+    return {member.shape, by_prefix ? member.range.low.without(1) : ir::Key{}};
+  }
+
+  void write_chain(const std::vector<Term>& chain, Order order, bool followed) {
     if (chain.empty()) {
       return;
     }
-    std::map<Shape, Gathered> shapes;
+    std::set<Group> written;
+    Gathered gathered;
     // A bare literal behind the chain takes the last term's qualifiers; a sentinel is a port.
     const bool keep_last = followed && chain.back().qualifiers.type == "portrange";
     bool behind = false;
-    const auto flush_all = [&](const Shape* last) {
-      for (auto& [shape, gathered] : shapes) {
-        if (last == nullptr || shape != *last) {
-          write_gathered(gathered);
+    const auto write_all = [&](const Shape* last) {
+      const auto is_last = [last](const auto& entry) {
+        return last != nullptr && entry.first == *last;
+      };
+      for (const bool now : {false, true}) {
+        for (const auto& entry : gathered) {
+          if (is_last(entry) == now) {
+            write_gathered(entry.second);
+          }
         }
       }
-      if (last != nullptr) {
-        write_gathered(shapes[*last]);
-      }
+      gathered.clear();
     };
     for (const Term& term : chain) {
-      const bool seen = shapes.contains(term.member.shape);
+      const Shape& shape = term.member.shape;
       const bool kept = keep_last && &term == &chain.back();
-      if (seen && !kept) {
-        if (may_part(shapes, term.member.shape)) {
-          flush_all(nullptr);
+      if (!kept && written.contains(group_of(term.member, order))) {
+        if (may_part(gathered, shape)) {
+          write_all(nullptr);
         }
-        shapes[term.member.shape].terms.push_back(&term);
+        gathered[shape].push_back(&term);
         continue;
       }
-      flush_all(nullptr);
+      write_all(nullptr);
       write_literal(term, behind);
       behind = true;
-      Gathered& gathered = shapes[term.member.shape];
+      written.insert(group_of(term.member, order));
       if (!kept && term.member.range.low != term.member.range.high &&
           term.literal.find_first_of("/-") == std::string_view::npos) {
-        gathered.terms.push_back(&term);  // Only the first of a range of addresses is written.
+        gathered[shape].push_back(&term);  // Only the first of a range of addresses is written.
       }
     }
-    flush_all(&chain.back().member.shape);
+    write_all(&chain.back().member.shape);
   }
 
   // Whether a term of this shape must not come before what is gathered. Terms of a shape that has
   // been false do not end the filter, IPv6 addresses excepted: there one may end it that finds the
   // beginning of its address, where another accepts the packet. IPv4 addresses are of other
   // packets.
-  static bool may_part(const std::map<Shape, Gathered>& shapes, const Shape& shape) {
-    return std::any_of(shapes.begin(), shapes.end(), [&](const auto& entry) {
+  static bool may_part(const Gathered& gathered, const Shape& shape) {
+    return std::any_of(gathered.begin(), gathered.end(), [&](const auto& entry) {
       const MemberKind kind = entry.first.kind;
-      return entry.first != shape && !entry.second.terms.empty() &&
+      return entry.first != shape &&
              (kind == MemberKind::kIpv6 || shape.kind == MemberKind::kIpv6) &&
              kind != MemberKind::kIpv4 && shape.kind != MemberKind::kIpv4;
     });
   }
 
-  void write_gathered(Gathered& gathered) {
-    std::vector<const Term*> terms = std::exchange(gathered.terms, {});
-    if (terms.empty()) {
-      return;
-    }
+  void write_gathered(const std::vector<const Term*>& terms) {
     Sentinel sentinel{.kind = terms[0]->member.shape.kind};
     const bool chosen = choose_words(sentinel, used_[sentinel.kind]);
     const bool writable = std::all_of(terms.begin(), terms.end(), [](const Term* term) {

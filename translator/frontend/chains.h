@@ -11,7 +11,12 @@
 //   src host A or src host S1 or dst host C or src host S2 or dst host S3    {B} {D} {E}
 //
 // IPv6 addresses are loaded word by word, so their terms may end the filter even so; theirs are not
-// gathered past terms of another shape.
+// gathered past terms of another shape. With `host`, the source is asked for first, then the
+// destination: a packet that is cut off inside of its destination is accepted if its source is a
+// member, unless an earlier member begins as the destination does as far as that goes; then that
+// term has ended the filter. So the first of each /96 stays. What has it in common with one that
+// stayed finds no such packet any more, and in what order such members are asked for is the same.
+// Addresses that share no /96 do not become a set; a list in a file does, as it has no order.
 //
 // The code for a sentinel is found by compiling twice, with two numbers for each sentinel (see
 // compile.h).

@@ -31,7 +31,7 @@ std::string shortened(const std::string& expression, const std::string& file = "
 TEST(Shorten, CopiesWhatIsNoList) {
   for (const std::string text :
        {"", "tcp port 80", "host 1.2.3.4 and (tcp or udp)", "not (ip or tcp[(2+1):2] & 7 != 0)",
-        "(((", ")) or ip", "host in", "ip6 host ::1 or ip6 host ::2 or ip6 host ::3"}) {
+        "(((", ")) or ip", "host in", "ip6 host ::1 or ip6 host 1::2 or ip6 host 2::3"}) {
     EXPECT_EQ(shortened(text), text + " |");
   }
 }
@@ -49,6 +49,12 @@ TEST(Shorten, KeepsTheFirstTermOfEachShape) {
                 "or dst host ::7"),
       "src host ::1 or dst host ::2 or src host 6000:0:6100:0:6200:0:6300:0 or dst host "
       "6000:1:6100:1:6200:1:6300:1 | 2 2");
+  // Where either side is asked for, the first of each /96 stays.
+  EXPECT_EQ(
+      shortened("host ::1 or host 1::2 or host ::3 or host 1::4 or net 1::8/126 or net 1::/64 or "
+                "host ::6 or host 1::7"),
+      "host ::1 or host 1::2 or net 6000:0:6100:0:6200:0:6300:0 or net 1::/64 or "
+      "host ::6 or host 1::7 | 3");
   // A single one is not worth a sentinel.
   EXPECT_EQ(shortened("port 1 or port 2 or tcp port 3"), "port 1 or port 2 or tcp port 3 |");
 }

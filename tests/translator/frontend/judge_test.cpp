@@ -28,9 +28,11 @@ constexpr std::array kIpv4 = {"10.0.0.1", "10.0.0.2",        "10.0.3.0", "192.16
 constexpr std::array kNets = {"10.0.0.0/8", "10.0.0.0/31",        "192.168.0.0/16",
                               "10.0.3.0",   "255.255.255.255/32", "128.0.0.0/1"};
 constexpr std::array kIpv6 = {
-    "::", "2001:db8::1", "2001:db8::2", "2001:db8:1::1", "2001:db8:1:0:1::1", "fe80::1"};
+    "::",      "::2",           "2001:db8::1",       "2001:db8::2",       "2001:db8::3",
+    "fe80::1", "2001:db8:1::1", "2001:db8:1:0:1::1", "2001:db8:1:0:1::2", "2001:db8:1:0:2::1"};
 constexpr std::array kNets6 = {"2001:db8::/32", "2001:db8:1::/48", "fe80::/10",
-                               "::/128",        "2001:db8::/127",  "2001:db8:1::/80"};
+                               "::/128",        "2001:db8::/127",  "2001:db8:1::/80",
+                               "2001:db8::/96", "2001:db8::/112"};
 constexpr std::array kMacs = {"2:0:0:0:0:1", "2:0:0:0:0:2", "2:1:0:0:0:1", "ff:ff:ff:ff:ff:ff"};
 constexpr std::array kPorts = {"53", "80", "443", "1024", "0", "65535", "81"};
 constexpr std::array kPortRanges = {"80-90", "1024-2048", "53-53", "443-80", "0-65535"};
@@ -52,9 +54,12 @@ std::string random_term(Choices& choices, std::uint32_t family) {
     case 1:
       return direction(choices) + "net " + pick(choices, kNets);
     case 2:
-      return choices.pick<std::string>({"ip6 src host ", "dst host "}) + pick(choices, kIpv6);
+      return choices.pick<std::string>(
+                 {"ip6 src host ", "dst host ", "host ", "host ", "ip6 host "}) +
+             pick(choices, kIpv6);
     case 3:
-      return choices.pick<std::string>({"src net ", "ip6 dst net "}) + pick(choices, kNets6);
+      return choices.pick<std::string>({"src net ", "ip6 dst net ", "net "}) +
+             pick(choices, kNets6);
     case 4:
       return "ether " + choices.pick<std::string>({"src ", "dst ", "host "}) + pick(choices, kMacs);
     case 5:
@@ -206,8 +211,36 @@ TEST(ListJudge, ChainsMeanWhatLibpcapsProgramMeans) {
           << "seed " << seed << ", expression " << i;
     }
   }
-  EXPECT_GT(with_sets, kExpressions / 4);
+  EXPECT_GT(with_sets, kExpressions / 5);
   EXPECT_GT(accepted, kExpressions * 8 * 5);
+}
+
+// Packets that end inside of a destination which begins as a member does, their source another one.
+TEST(ListJudge, ChainsOfIpv6HostsEndTheFilterWhereTheirTermsDo) {
+  const std::uint64_t seed = random::seed_or(kSeed);
+  Choices choices(seed);
+  int accepted = 0;
+  int with_sets = 0;
+  for (int i = 0; i < kExpressions; ++i) {
+    std::string expression = "ip6 host " + pick(choices, kIpv6);
+    for (std::uint32_t n = 2 + choices.below(8); n > 0; --n) {
+      expression += choices.below(6) == 0 ? " or net " + pick(choices, kNets6)
+                                          : " or ip6 host " + pick(choices, kIpv6);
+    }
+    Subject subject;
+    ASSERT_NO_FATAL_FAILURE(make_subject(expression, subject)) << "seed " << seed;
+    subject.plain = cbpf::compile(expression).value();
+    with_sets += subject.sets != 0 ? 1 : 0;
+    for (int j = 0; j < 20; ++j) {
+      std::vector<std::uint8_t> frame(12);
+      frame.insert(frame.end(), {0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 59, 64});
+      append_address(choices, frame, true);
+      append_address(choices, frame, true);
+      ASSERT_NO_FATAL_FAILURE(compare(subject, frame, expression, accepted)) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(with_sets, kExpressions / 4);
+  EXPECT_GT(accepted, kExpressions * 20);
 }
 
 // A file means the `or` of its lines.
