@@ -46,11 +46,12 @@ using Places = std::map<ir::ValueId, Place>;
 
 class InPlaceReader final : public PacketReader {
  public:
-  InPlaceReader(const ReaderContext& context, BlockId elsewhere)
+  InPlaceReader(const ReaderContext& context, BlockId elsewhere, std::uint32_t least)
       : target_(context.target),
         builder_(context.builder),
         exits_(context.exits),
         elsewhere_(elsewhere),
+        least_(least),
         bounds_(ir::upper_bounds(context.function)),
         windows_(plan_load_windows(context.function, context.needed)),
         places_at_(context.function.blocks.size()) {}
@@ -68,7 +69,10 @@ class InPlaceReader final : public PacketReader {
                              .a = address,
                              .b = Operand::of(builder_.move(Operand::constant(0))),
                              .imm = layout.rdonly_cast});
-    places_[ir::kNoValue] = {.pointer = data_};
+    if (least_ != 0) {
+      builder_.exit_if(JumpOp::kLt, linear_, Operand::constant(least_), elsewhere_);
+    }
+    places_[ir::kNoValue] = {.pointer = data_, .covered = least_};
     places_at_[0] = places_;
   }
 
@@ -267,7 +271,8 @@ class InPlaceReader final : public PacketReader {
   const Target& target_;
   machine::Builder& builder_;
   Exits& exits_;
-  BlockId elsewhere_;  // Where the filter's other form begins.
+  BlockId elsewhere_;    // Where the filter's other form begins.
+  std::uint32_t least_;  // Of the bytes in the linear part; shorter packets go there at once.
   std::vector<std::uint32_t> bounds_;
   const std::map<LoadKey, LoadWindow> windows_;
   std::vector<std::optional<Places>> places_at_;
@@ -283,8 +288,9 @@ class InPlaceReader final : public PacketReader {
 }  // namespace
 
 std::unique_ptr<PacketReader> make_in_place_reader(const ReaderContext& context,
-                                                   machine::BlockId elsewhere) {
-  return std::make_unique<InPlaceReader>(context, elsewhere);
+                                                   machine::BlockId elsewhere,
+                                                   std::uint32_t least) {
+  return std::make_unique<InPlaceReader>(context, elsewhere, least);
 }
 
 }  // namespace weir::lower

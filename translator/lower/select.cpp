@@ -584,7 +584,8 @@ Vreg move_to_r6(machine::Builder& builder, Vreg context) {
 
 }  // namespace
 
-Result<machine::Function> select(const ir::Function& function, const Target& target,
+Result<machine::Function> select(const ir::Function& function,
+                                 const std::optional<InPlaceForm>& in_place, const Target& target,
                                  const std::optional<Rule>& rule) {
   machine::Function machine;
   if (rule) {
@@ -594,12 +595,12 @@ Result<machine::Function> select(const ir::Function& function, const Target& tar
   Exits exits(builder, target, rule);
   SetLookups lookups(function, builder, static_cast<std::uint32_t>(machine.maps.size()));
   Vreg context = begin(builder);
-  if (target.access == PacketAccess::kLoadAbsolute && target.skb_layout) {
+  if (in_place) {
     context = move_to_r6(builder, context);
     const machine::BlockId elsewhere = machine.new_block();
-    Selector in_place(function, target, builder, exits, lookups);
-    auto reader = make_in_place_reader(in_place.reader_context(), elsewhere);
-    if (Status done = in_place.run(std::move(reader), context); !done) {
+    Selector selector(in_place->function, target, builder, exits, lookups);
+    auto reader = make_in_place_reader(selector.reader_context(), elsewhere, in_place->least);
+    if (Status done = selector.run(std::move(reader), context); !done) {
       return tl::make_unexpected(done.error());
     }
     builder.start(elsewhere);

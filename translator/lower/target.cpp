@@ -80,6 +80,7 @@ constexpr Target tc() {
   target.data = word(76);
   target.data_end = word(80);
   target.pull_data_helper = kSkbPullData;
+  target.telling_tests_first = true;
   target.max_packet_offset = kMaxPacketOffset;
   target.pass = 0;  // TC_ACT_OK, linux/pkt_cls.h: the packet goes on, no later filter is asked.
   target.drop = 2;  // TC_ACT_SHOT.

@@ -58,6 +58,9 @@ struct Target {
   // The largest offset a bounds check can prove, where a verifier has to be convinced: past it a
   // packet is taken to be not captured. 0: no verifier, any offset below 2^31 will do.
   std::uint32_t max_packet_offset = 0;
+  // Whether a field that most packets fail at comes before their EtherType (telling_tests.h). Where
+  // packets are read in place it always does; at XDP what matches would pay for what does not.
+  bool telling_tests_first = false;
   // Whether code that is seldom run may stand at the program's end and lead back; a program for
   // user space goes forward only, which is how it is proved to be safe (ebpf/prove.h).
   bool leads_back = false;

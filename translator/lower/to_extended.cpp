@@ -1,6 +1,8 @@
 #include "translator/lower/to_extended.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "translator/ir/rewrite.h"
 #include "translator/lower/allocate.h"
@@ -13,6 +15,7 @@
 #include "translator/lower/liveness.h"
 #include "translator/lower/merge_tails.h"
 #include "translator/lower/select.h"
+#include "translator/lower/telling_tests.h"
 #include "translator/lower/thread_jumps.h"
 #include "translator/lower/wide_tests.h"
 #include "translator/opt/passes.h"
@@ -37,6 +40,50 @@ ebpf::Program shortest(const machine::Function& machine, const Allocation& alloc
                                                                                       : first;
 }
 
+// What is done to the function before instructions are chosen.
+ir::Function prepare(ir::Function function, const Target& target, bool in_place) {
+  ir::remove_unreachable_blocks(function);
+  join_interval_tests(function);
+  opt::merge_blocks(function);  // Blocks that have become the same by that.
+  widen_tests(function);
+  delay_needs(function);
+  if (in_place || target.telling_tests_first) {
+    ask_telling_tests_first(function);
+  }
+  if (in_place || target.access == PacketAccess::kDirect) {
+    check_once_for_either(function);
+  }
+  if (target.vlan_stripped) {
+    delay_tag_test(function);
+  }
+  return function;
+}
+
+// No frame is shorter that a network carries: of Ethernet's 60 bytes those that ARP uses.
+constexpr std::uint32_t kShortestFrame = 42;
+
+// Fixed offsets within the shortest frame are checked once for all, also those that only some ways
+// ask for: what is known to be there can be read earlier and together.
+InPlaceForm in_place_form(ir::Function function, const Target& target) {
+  std::uint32_t least = 0;
+  for (const ir::Block& block : function.blocks) {
+    for (const ir::ValueId id : block.body) {
+      const ir::Value& value = function.values[id];
+      if (value.op == ir::Op::kNeed && value.a == ir::kNoValue && value.k <= kShortestFrame) {
+        least = std::max(least, value.k);
+      }
+    }
+  }
+  if (least != 0) {
+    const auto need = static_cast<ir::ValueId>(function.values.size());
+    function.values.push_back({.op = ir::Op::kNeed, .k = least});
+    auto& body = function.blocks.front().body;
+    body.insert(body.begin(), need);
+    opt::merge_needs(function);
+  }
+  return {.function = prepare(std::move(function), target, true), .least = least};
+}
+
 }  // namespace
 
 Result<ebpf::Program> to_extended(const ir::Function& function, const Target& target,
@@ -45,19 +92,12 @@ Result<ebpf::Program> to_extended(const ir::Function& function, const Target& ta
     return fail(ErrorCode::kUnsupported, "a standing rule needs a hook that can drop packets; " +
                                              std::string(target.name) + " is none");
   }
-  ir::Function prepared = function;
-  ir::remove_unreachable_blocks(prepared);
-  join_interval_tests(prepared);
-  opt::merge_blocks(prepared);  // Blocks that have become the same by that.
-  widen_tests(prepared);
-  delay_needs(prepared);
-  if (target.access == PacketAccess::kDirect || target.skb_layout) {
-    check_once_for_either(prepared);
+  const ir::Function prepared = prepare(function, target, false);
+  std::optional<InPlaceForm> in_place;
+  if (target.access == PacketAccess::kLoadAbsolute && target.skb_layout) {
+    in_place = in_place_form(function, target);
   }
-  if (target.vlan_stripped) {
-    delay_tag_test(prepared);
-  }
-  auto machine = select(prepared, target, rule);
+  auto machine = select(prepared, in_place, target, rule);
   if (!machine) {
     return tl::make_unexpected(machine.error());
   }
