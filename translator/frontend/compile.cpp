@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "translator/frontend/pieces.h"
+
 namespace weir::frontend {
 namespace {
 
@@ -130,7 +132,7 @@ Result<CompiledExpression> compile(const std::string& expression,
   cbpf::CompileOptions plain = options.compile;
   plain.optimize = false;
   const auto whole = [&]() -> Result<CompiledExpression> {
-    auto program = cbpf::compile(expression, options.compile);
+    auto program = compile_in_pieces(expression, options.compile);
     if (!program) {
       return tl::make_unexpected(std::move(program).error());
     }
@@ -146,8 +148,8 @@ Result<CompiledExpression> compile(const std::string& expression,
   if (as_it_is && !shortened->names_files) {
     return whole();
   }
-  auto first = cbpf::compile(shortened->texts[0], plain);
-  auto second = cbpf::compile(shortened->texts[1], plain);
+  auto first = compile_in_pieces(shortened->texts[0], plain);
+  auto second = compile_in_pieces(shortened->texts[1], plain);
   if (!first || !second) {
     // libpcap's sentence about the expression as it was written.
     return shortened->names_files

@@ -10,6 +10,7 @@
 #include "tests/random/choices.h"
 #include "tests/reference/reference_interpreter.h"
 #include "translator/frontend/compile.h"
+#include "translator/frontend/pieces.h"
 #include "translator/ir/build.h"
 #include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
@@ -241,6 +242,61 @@ TEST(ListJudge, ChainsOfIpv6HostsEndTheFilterWhereTheirTermsDo) {
   }
   EXPECT_GT(with_sets, kExpressions / 4);
   EXPECT_GT(accepted, kExpressions * 20);
+}
+
+TEST(Pieces, MeanWhatTheWholeMeans) {
+  const std::uint64_t seed = random::seed_or(kSeed);
+  Choices choices(seed);
+  int accepted = 0;
+  int divided = 0;
+  for (int i = 0; i < 15; ++i) {
+    std::string expression = random_expression(choices);
+    const std::uint32_t first = choices.below(8);
+    for (int n = 0; n < 90; ++n) {
+      // Rare members, so that packets come past many.
+      expression += n == 40 && choices.below(4) == 0 ? " and " : " or ";
+      expression += choices.below(6) != 0 ? "port " + std::to_string(2000 + n)
+                                          : random_term(choices, (first + choices.below(2)) % 8);
+    }
+    expression += choices.below(2) == 0 ? " or host 10.0.0.1 or 10.0.0.2" : " or not ip6";
+    const auto whole = cbpf::compile(expression);
+    ASSERT_TRUE(whole) << to_string(whole.error());
+    const auto pieces = compile_in_pieces(expression, {});
+    ASSERT_TRUE(pieces) << to_string(pieces.error());
+    ASSERT_TRUE(cbpf::validate(*pieces));
+    divided += *pieces != *whole ? 1 : 0;
+    for (int j = 0; j < 4; ++j) {
+      const std::vector<std::uint8_t> frame = random_frame(choices);
+      for (std::size_t length = 0; length <= frame.size(); ++length) {
+        const cbpf::Packet packet{.captured = Bytes(frame).first(length),
+                                  .wire_length = static_cast<std::uint32_t>(frame.size())};
+        const auto wanted = reference::interpret(*whole, cbpf::Dialect::kLibpcap, packet);
+        accepted += wanted != 0 ? 1 : 0;
+        ASSERT_EQ(reference::interpret(*pieces, cbpf::Dialect::kLibpcap, packet), wanted)
+            << expression << "\npacket " << to_hex(packet.captured) << "\nseed " << seed;
+      }
+    }
+  }
+  EXPECT_GT(divided, 10);
+  EXPECT_GT(accepted, 15 * 4 * 3);
+}
+
+TEST(Pieces, LeaveWhatChangesTheTermsBehindIt) {
+  std::string chain = "tcp";
+  for (int n = 0; n < 80; ++n) {
+    chain += " or port " + std::to_string(n);
+  }
+  EXPECT_NE(compile_in_pieces(chain, {}).value(), cbpf::compile(chain).value());
+  for (const std::string& expression :
+       {"vlan or " + chain, "(geneve and " + chain + ")", chain + " and ip", "(" + chain + ")",
+        chain.substr(0, 300)}) {
+    EXPECT_EQ(compile_in_pieces(expression, {}).value(), cbpf::compile(expression).value())
+        << expression;
+  }
+  // Faults are found in the whole.
+  const auto wrong = compile_in_pieces(chain + " or port 99999 or port 1 or host 1.1.1.1", {});
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().detail.find("port 0 or port 1"), std::string::npos);
 }
 
 // A file means the `or` of its lines.
