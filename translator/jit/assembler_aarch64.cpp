@@ -271,6 +271,13 @@ void Assembler::load_indexed(Extend how, Gp dst, Gp base, Gp index) {
        zr(dst));
 }
 
+void Assembler::load_and_step(Extend how, Gp dst, Gp base, std::int32_t step) {
+  need(step >= -256 && step <= 255 && dst != base);
+  const LoadForm form = load_form(how);
+  word(0x38000400 | size_bits(form.bytes) | form.kind << 22 |
+       (static_cast<std::uint32_t>(step) & 0x1ff) << 12 | sp(base) << 5 | zr(dst));
+}
+
 void Assembler::store_and_step(std::uint8_t bytes, Gp base, std::int32_t step, Gp src) {
   need(step >= -256 && step <= 255);
   word(0x38000400 | size_bits(bytes) | (static_cast<std::uint32_t>(step) & 0x1ff) << 12 |

@@ -141,6 +141,7 @@ class Assembler {
   void load_indexed(Extend how, Gp dst, Gp base, Gp index);
   void store(std::uint8_t bytes, Mem dst, Gp src);
   // The bytes at base; then base += step, of 9 bits with sign.
+  void load_and_step(Extend how, Gp dst, Gp base, std::int32_t step);
   void store_and_step(std::uint8_t bytes, Gp base, std::int32_t step, Gp src);
   // Two registers of 64 bits (load_pair: of `size`), side by side.
   void store_pair(Mem dst, Gp a, Gp b);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <numeric>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "translator/ebpf/packet_form.h"
 #include "translator/jit/compile.h"
@@ -19,8 +21,6 @@ using ebpf::JumpOp;
 using ebpf::PacketOp;
 using ebpf::PacketOpKind;
 using ebpf::Reg;
-
-constexpr std::int32_t kLength = offsetof(ebpf::UserPacket, length);
 
 // More questions than these are not asked all at once.
 constexpr std::size_t kMostQuestions = 6;
@@ -37,7 +37,7 @@ class PacketCompiler : private PacketLoop {
       : PacketLoop(input, form) {}
 
   Result<CompiledCode> run() {
-    choose_registers();
+    choose_registers(wanted_numbers());
     begin();
     label_of_.assign(ops_.size(), kNoLabel);
     for (index_ = 0; index_ < ops_.size(); ++index_) {
@@ -90,7 +90,7 @@ class PacketCompiler : private PacketLoop {
       case PacketOpKind::kTest:
         return emit_test_jump(op);
       case PacketOpKind::kCompare:
-        return emit_jump(a_, instruction<ebpf::Jump>(op), label(op.target));
+        return emit_compare_jump(op);
       case PacketOpKind::kFewer:
         return jump_by_length(op.value, JumpOp::kLt, label(op.target));
       case PacketOpKind::kEnough:
@@ -160,7 +160,7 @@ class PacketCompiler : private PacketLoop {
 
   void load_field(const PacketOp& op) {
     if (op.offset == offsetof(ebpf::UserContext, length)) {
-      return a_.load(Extend::kZero32, gp(op.dst), {at_.packet, kLength});
+      return a_.load(Extend::kZero32, gp(op.dst), packet_field(offsetof(ebpf::UserPacket, length)));
     }
     a_.load(Extend::kZero32, gp(op.dst), {common(kAddress), op.offset});
   }
@@ -176,6 +176,71 @@ class PacketCompiler : private PacketLoop {
   }
 
   // ---- Tests ----
+
+  // Whether a compare or a difference has no form with the number in it.
+  static bool is_long(std::uint32_t number) { return !fits_arith(number) && !fits_arith(-number); }
+
+  // The numbers that tests compare with and that no form holds; those of the most tests first.
+  std::vector<std::uint32_t> wanted_numbers() const {
+    std::vector<std::uint32_t> numbers;
+    std::vector<std::size_t> uses;
+    for (const PacketOp& op : ops_) {
+      const std::optional<std::uint32_t> number = compared_number(op);
+      if (!number || !is_long(*number)) {
+        continue;
+      }
+      const auto found = std::find(numbers.begin(), numbers.end(), *number);
+      if (found == numbers.end()) {
+        numbers.push_back(*number);
+        uses.push_back(1);
+      } else {
+        ++uses[static_cast<std::size_t>(found - numbers.begin())];
+      }
+    }
+    std::vector<std::size_t> order(numbers.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&uses](std::size_t a, std::size_t b) { return uses[a] > uses[b]; });
+    std::vector<std::uint32_t> sorted;
+    for (const std::size_t i : order) {
+      sorted.push_back(numbers[i]);
+    }
+    return sorted;
+  }
+
+  // The number of 32 bits with which an operation compares another.
+  std::optional<std::uint32_t> compared_number(const PacketOp& op) const {
+    if (op.kind == PacketOpKind::kTest && !asked_bits(op)) {
+      return op.value;
+    }
+    if (op.kind != PacketOpKind::kCompare) {
+      return std::nullopt;
+    }
+    const auto& jump = instruction<ebpf::Jump>(op);
+    const auto* imm = std::get_if<std::int32_t>(&jump.src);
+    const bool compares = imm != nullptr && !jump.is64 && jump.op != JumpOp::kSet;
+    return compares ? std::optional(static_cast<std::uint32_t>(*imm)) : std::nullopt;
+  }
+
+  // Sets the flags of reg against a number of 32 bits.
+  void compare32(Gp reg, std::uint32_t number) {
+    if (is_long(number)) {
+      a_.cmp(Size::k32, reg, in_register(number, kNumber));
+    } else {
+      emit_compare_with(a_, Size::k32, reg, static_cast<std::int32_t>(number));
+    }
+  }
+
+  void emit_compare_jump(const PacketOp& op) {
+    const auto& jump = instruction<ebpf::Jump>(op);
+    const std::optional<std::uint32_t> number = compared_number(op);
+    if (number && is_long(*number)) {
+      compare32(gp(jump.dst), *number);
+      a_.jump_if(condition_of(jump.op), label(op.target));
+    } else {
+      emit_jump(a_, jump, label(op.target));
+    }
+  }
 
   static std::uint32_t all_of(const PacketOp& op) {
     const auto bytes = static_cast<unsigned>(op.width);
@@ -205,6 +270,10 @@ class PacketCompiler : private PacketLoop {
     const std::optional<std::uint32_t> bits = asked_bits(op);
     if (!bits) {
       load_masked(op, kLoaded);
+      if (is_long(op.value)) {
+        compare32(kLoaded, op.value);
+        return a_.jump_if(condition_of(op.op), target);
+      }
       return emit_jump_with(a_, op.op, Size::k32, kLoaded, static_cast<std::int32_t>(op.value),
                             target);
     }
@@ -221,6 +290,11 @@ class PacketCompiler : private PacketLoop {
 
   // Sets the flags; the condition under which the question's answer is yes.
   Condition ask(const PacketOp& op) {
+    const std::optional<std::uint32_t> number = compared_number(op);
+    if (op.kind == PacketOpKind::kCompare && number) {
+      compare32(gp(instruction<ebpf::Jump>(op).dst), *number);
+      return condition_of(instruction<ebpf::Jump>(op).op);
+    }
     if (op.kind == PacketOpKind::kCompare) {
       return emit_compare(a_, instruction<ebpf::Jump>(op));
     }
@@ -229,7 +303,7 @@ class PacketCompiler : private PacketLoop {
       emit_test_with(a_, Size::k32, kLoaded, *bits);
     } else {
       load_masked(op, kLoaded);
-      emit_compare_with(a_, Size::k32, kLoaded, static_cast<std::int32_t>(op.value));
+      compare32(kLoaded, op.value);
     }
     return condition_of(op.op);
   }
@@ -444,19 +518,19 @@ class PacketCompiler : private PacketLoop {
       from = gp(jump.dst);
       number = static_cast<std::uint32_t>(std::get<std::int32_t>(jump.src));
     }
-    exclusive_or32(dst, from, number);
+    emit_difference(dst, from, number);
   }
 
-  void exclusive_or32(Gp dst, Gp src, std::uint32_t number) {
-    if (number == 0) {
-      if (dst != src) {
-        a_.mov(Size::k32, dst, src);
+  // A number that is not 0 where src is another than the number.
+  void emit_difference(Gp dst, Gp src, std::uint32_t number) {
+    if (number == 0 || !is_long(number)) {
+      if (number != 0 || dst != src) {
+        emit_add(a_, Size::k32, dst, src, -static_cast<std::int64_t>(number));
       }
-    } else if (logic_immediate(Size::k32, number)) {
+    } else if (!is_in_register(number) && logic_immediate(Size::k32, number)) {
       a_.logic_imm(Logic::kEor, Size::k32, dst, src, number);
     } else {
-      a_.mov_imm(kNumber, number);
-      a_.logic(Logic::kEor, Size::k32, dst, src, kNumber);
+      a_.logic(Logic::kEor, Size::k32, dst, src, in_register(number, kNumber));
     }
   }
 

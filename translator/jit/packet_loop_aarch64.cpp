@@ -14,7 +14,6 @@ using ebpf::PacketOpKind;
 using ebpf::Reg;
 
 constexpr std::int32_t kPacketBytes = sizeof(ebpf::UserPacket);
-constexpr std::int32_t kCaptured = offsetof(ebpf::UserPacket, captured);
 static_assert(offsetof(ebpf::UserPacket, data) == 0);
 
 constexpr std::int32_t kCacheLine = 64;
@@ -36,7 +35,7 @@ PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketForm& form)
       stack_bytes_(static_cast<std::int32_t>(ebpf::stack_bytes(input.program))),
       a_(ops_.size() * 4 + 64) {}
 
-void PacketLoop::choose_registers() {
+void PacketLoop::choose_registers(std::span<const std::uint32_t> wanted) {
   for (const Reg reg : {Reg::kR6, Reg::kR7, Reg::kR8, Reg::kR9, Reg::kR10}) {
     if (uses(form_, reg)) {
       saved_.push_back(gp(reg));
@@ -44,7 +43,7 @@ void PacketLoop::choose_registers() {
   }
   if (form_.calls) {
     at_ = {.start = Gp::kX24,
-           .packet = Gp::kX25,
+           .next = Gp::kX25,
            .end = Gp::kX26,
            .verdict = Gp::kX27,
            .captured = Gp::kX28,
@@ -53,30 +52,35 @@ void PacketLoop::choose_registers() {
            .failed = std::nullopt};
     locals_ = 16;
     for (const Gp reg :
-         {at_.start, at_.packet, at_.end, at_.verdict, at_.captured, Gp::kX29, Gp::kX30}) {
+         {at_.start, at_.next, at_.end, at_.verdict, at_.captured, Gp::kX29, Gp::kX30}) {
       saved_.push_back(reg);
     }
   } else {
-    // Of the program's own registers those it leaves alone.
-    unsigned free = 0;
+    // Of the program's own registers those it leaves alone; verdicts are taken first.
+    std::vector<std::uint32_t> numbers;
     for (const PacketOp& op : ops_) {
-      while (free <= 5 && uses(form_, static_cast<Reg>(free))) {
-        ++free;
+      const bool is_new = std::find(numbers.begin(), numbers.end(), op.value) == numbers.end();
+      if (op.kind == PacketOpKind::kVerdict && op.value != 0 && is_new &&
+          numbers.size() < kMostKnownVerdicts) {
+        numbers.push_back(op.value);
       }
-      if (op.kind == PacketOpKind::kVerdict && free <= 5 && !knows(op.value) &&
-          known_verdicts_.size() < kMostKnownVerdicts) {
-        known_verdicts_.push_back({.value = op.value, .reg = gp(static_cast<Reg>(free++))});
+    }
+    numbers.insert(numbers.end(), wanted.begin(), wanted.end());
+    std::size_t taken = 0;
+    for (unsigned reg = 0; reg <= 5 && taken < numbers.size(); ++reg) {
+      if (!uses(form_, static_cast<Reg>(reg))) {
+        known_.push_back({.value = numbers[taken++], .reg = gp(static_cast<Reg>(reg))});
       }
     }
   }
   frame_ = (locals_ + stack_bytes_ + 15) / 16 * 16;
 }
 
-// Zero is in a register by nature.
-bool PacketLoop::knows(std::uint32_t verdict) const {
-  return verdict == 0 ||
-         std::any_of(known_verdicts_.begin(), known_verdicts_.end(),
-                     [verdict](const KnownVerdict& known) { return known.value == verdict; });
+// Zero is in one by nature.
+bool PacketLoop::is_in_register(std::uint32_t number) const {
+  return number == 0 ||
+         std::any_of(known_.begin(), known_.end(),
+                     [number](const KnownNumber& known) { return known.value == number; });
 }
 
 bool PacketLoop::uses_captured() const {
@@ -106,7 +110,7 @@ void PacketLoop::begin() {
     a_.arith_imm(Arith::kSub, Size::k64, Gp::kSp, Gp::kSp, static_cast<std::uint32_t>(frame_));
   }
   // begin, end, verdicts, common, ahead are in x0 to x4, of which none is the loop's.
-  a_.mov(Size::k64, at_.packet, Gp::kX0);
+  a_.mov(Size::k64, at_.next, Gp::kX0);
   a_.mov(Size::k64, at_.end, Gp::kX1);
   a_.mov(Size::k64, at_.verdict, Gp::kX2);
   if (at_.common) {
@@ -119,7 +123,7 @@ void PacketLoop::begin() {
   } else {
     a_.store(8, {Gp::kSp, kAheadSlot}, Gp::kX4);
   }
-  for (const KnownVerdict& known : known_verdicts_) {
+  for (const KnownNumber& known : known_) {
     a_.mov_imm(known.reg, known.value);
   }
   if (uses(form_, Reg::kR10)) {
@@ -132,9 +136,9 @@ void PacketLoop::begin() {
   a_.align(kLoopAlignment);
   a_.bind(next_);
   prefetch();
-  a_.load(Extend::kNone64, at_.start, {at_.packet, 0});
+  a_.load_and_step(Extend::kNone64, at_.start, at_.next, kPacketBytes);
   if (uses_captured()) {
-    a_.load(Extend::kZero32, at_.captured, {at_.packet, kCaptured});
+    a_.load(Extend::kZero32, at_.captured, packet_field(offsetof(ebpf::UserPacket, captured)));
   }
   for (unsigned reg = 0; reg < 10; ++reg) {
     if ((form_.zeroed >> reg & 1U) != 0) {
@@ -166,7 +170,7 @@ void PacketLoop::prefetch() {
   if (!at_.ahead) {
     a_.load(Extend::kNone64, kNumber, {Gp::kSp, kAheadSlot});
   }
-  a_.load_indexed(Extend::kNone64, kAddress, at_.packet, at_.ahead.value_or(kNumber));
+  a_.load_indexed(Extend::kNone64, kAddress, at_.next, at_.ahead.value_or(kNumber));
   fetch(first);
   if (last - first >= kNear) {
     fetch(last);
@@ -176,8 +180,7 @@ void PacketLoop::prefetch() {
 void PacketLoop::end() {
   if (shared_end_) {
     a_.bind(leave_);
-    a_.arith_imm(Arith::kAdd, Size::k64, at_.packet, at_.packet, kPacketBytes);
-    a_.cmp(Size::k64, at_.packet, at_.end);
+    a_.cmp(Size::k64, at_.next, at_.end);
     a_.jump_if(Condition::kNotEqual, next_);
   }
   a_.bind(done_);
@@ -200,21 +203,23 @@ void PacketLoop::go_to_next_packet() {
     shared_end_ = true;
     return;
   }
-  a_.arith_imm(Arith::kAdd, Size::k64, at_.packet, at_.packet, kPacketBytes);
-  a_.cmp(Size::k64, at_.packet, at_.end);
+  a_.cmp(Size::k64, at_.next, at_.end);
   a_.jump_if(Condition::kNotEqual, next_);
   a_.jump(done_);
 }
 
-Gp PacketLoop::in_register(std::uint32_t verdict, Gp scratch) {
-  const auto known =
-      std::find_if(known_verdicts_.begin(), known_verdicts_.end(),
-                   [verdict](const KnownVerdict& one) { return one.value == verdict; });
-  if (known != known_verdicts_.end() || verdict == 0) {
-    return verdict == 0 ? Gp::kZero : known->reg;
+Gp PacketLoop::in_register(std::uint32_t number, Gp scratch) {
+  const auto known = std::find_if(known_.begin(), known_.end(),
+                                  [number](const KnownNumber& one) { return one.value == number; });
+  if (known != known_.end() || number == 0) {
+    return number == 0 ? Gp::kZero : known->reg;
   }
-  a_.mov_imm(scratch, verdict);
+  a_.mov_imm(scratch, number);
   return scratch;
+}
+
+Mem PacketLoop::packet_field(std::size_t offset) const {
+  return {at_.next, static_cast<std::int32_t>(offset) - kPacketBytes};
 }
 
 void PacketLoop::end_with(std::uint32_t verdict) { end_with(in_register(verdict, kAddress)); }

@@ -7,8 +7,10 @@
 // 16 and 17 are free inside of an operation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "translator/ebpf/packet_form.h"
@@ -21,7 +23,7 @@ class PacketLoop {
  protected:
   struct Registers {
     Gp start = Gp::kX8;     // Where the packet in hand starts.
-    Gp packet = Gp::kX9;    // Its UserPacket,
+    Gp next = Gp::kX9;      // The UserPacket behind its own,
     Gp end = Gp::kX10;      // and where those end.
     Gp verdict = Gp::kX11;  // Where its verdict goes.
     Gp captured = Gp::kX12;
@@ -29,19 +31,24 @@ class PacketLoop {
     std::optional<Gp> common = Gp::kX14;  // and so is the batch's context.
     std::optional<Gp> failed = Gp::kX15;  // Of a straight line; none: there are no lines.
   };
-  // A verdict that is in a register throughout, to be chosen.
-  struct KnownVerdict {
+  // A number that is in a register throughout.
+  struct KnownNumber {
     std::uint32_t value = 0;
     Gp reg = Gp::kZero;
   };
 
   PacketLoop(const CompileInput& input, const ebpf::PacketForm& form);
 
-  void choose_registers();
+  // `wanted`: numbers that take an instruction or two to make, those that are worth most first;
+  // where registers are left they are made once.
+  void choose_registers(std::span<const std::uint32_t> wanted);
   void begin();
   void end();
-  // The verdict in a register: its own, or moved into `scratch`. Flags stay.
-  Gp in_register(std::uint32_t verdict, Gp scratch);
+  // The number in a register: its own, or moved into `scratch`. Flags stay.
+  Gp in_register(std::uint32_t number, Gp scratch);
+  bool is_in_register(std::uint32_t number) const;
+  // A field of the packet in hand.
+  Mem packet_field(std::size_t offset) const;
   void end_with(std::uint32_t verdict);
   void end_with(Gp verdict);
   // The batch's context in a register: its own, or loaded into `scratch`.
@@ -51,7 +58,7 @@ class PacketLoop {
   const ebpf::PacketForm& form_;
   const std::vector<ebpf::PacketOp>& ops_;
   Registers at_;
-  std::vector<KnownVerdict> known_verdicts_;
+  std::vector<KnownNumber> known_;
   std::int32_t stack_bytes_ = 0;
   Assembler a_;
 
@@ -60,7 +67,6 @@ class PacketLoop {
   static constexpr std::int32_t kCommonSlot = 8;
 
   bool uses_captured() const;
-  bool knows(std::uint32_t verdict) const;
   // The lines of a later packet from which the program reads: that of the first byte it surely
   // reads, and that of the last, or the next where it reads at offsets it computes. Bytes that lie
   // near are nearly always on one line.

@@ -427,6 +427,11 @@ TEST_F(AssemblerAArch64, LoadsAndStores) {
                fmt::format("ldr{} {}, [{}, {}]", form.ending, name(Gp::kX5, form.to), name(base),
                            name(index)));
       }
+      if (base != Gp::kX6) {
+        expect(
+            [&](Assembler& as) { as.load_and_step(form.how, Gp::kX6, base, 16); },
+            fmt::format("ldr{} {}, [{}], #0x10", form.ending, name(Gp::kX6, form.to), name(base)));
+      }
       if (form.ending[0] != 's') {
         expect(
             [&](Assembler& as) { as.store_and_step(form.bytes, base, 4, Gp::kZero); },
@@ -434,6 +439,8 @@ TEST_F(AssemblerAArch64, LoadsAndStores) {
       }
     }
   }
+  expect_refused([](Assembler& as) { as.load_and_step(Extend::kZero8, Gp::kX1, Gp::kX1, 1); });
+  expect_refused([](Assembler& as) { as.load_and_step(Extend::kZero8, Gp::kX2, Gp::kX1, 256); });
   // Capstone leaves out the sign.
   expect([](Assembler& as) { as.store_and_step(4, Gp::kX1, -256, Gp::kX2); },
          "str w2, [x1], #0xffffffffffffff00");
