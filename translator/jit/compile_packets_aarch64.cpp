@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,6 +25,8 @@ using ebpf::Reg;
 constexpr std::size_t kMostQuestions = 6;
 // More lines than these make the code long for nothing.
 constexpr int kMostLines = 8;
+// More numbers than these do not compete for a register; there are few, and forms can be long.
+constexpr std::size_t kMostCandidates = 64;
 
 // Inside of an operation: what was loaded; of several tests at once, what was chosen or gathered.
 constexpr Gp kLoaded = kAddress;
@@ -178,34 +179,39 @@ class PacketCompiler : private PacketLoop {
   // ---- Tests ----
 
   // Whether a compare or a difference has no form with the number in it.
-  static bool is_long(std::uint32_t number) { return !fits_arith(number) && !fits_arith(-number); }
+  static bool is_long(std::uint32_t number) {
+    const std::uint32_t negative = 0U - number;
+    return !fits_arith(number) && !fits_arith(negative);
+  }
 
   // The numbers that tests compare with and that no form holds; those of the most tests first.
   std::vector<std::uint32_t> wanted_numbers() const {
-    std::vector<std::uint32_t> numbers;
-    std::vector<std::size_t> uses;
+    struct Wanted {
+      std::uint32_t number = 0;
+      std::size_t tests = 0;
+    };
+    std::vector<Wanted> all;
     for (const PacketOp& op : ops_) {
       const std::optional<std::uint32_t> number = compared_number(op);
       if (!number || !is_long(*number)) {
         continue;
       }
-      const auto found = std::find(numbers.begin(), numbers.end(), *number);
-      if (found == numbers.end()) {
-        numbers.push_back(*number);
-        uses.push_back(1);
-      } else {
-        ++uses[static_cast<std::size_t>(found - numbers.begin())];
+      auto found = std::find_if(all.begin(), all.end(),
+                                [&number](const Wanted& one) { return one.number == *number; });
+      if (found == all.end() && all.size() == kMostCandidates) {
+        continue;
       }
+      if (found == all.end()) {
+        found = all.insert(all.end(), {.number = *number});
+      }
+      ++found->tests;
     }
-    std::vector<std::size_t> order(numbers.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&uses](std::size_t a, std::size_t b) { return uses[a] > uses[b]; });
-    std::vector<std::uint32_t> sorted;
-    for (const std::size_t i : order) {
-      sorted.push_back(numbers[i]);
-    }
-    return sorted;
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Wanted& a, const Wanted& b) { return a.tests > b.tests; });
+    std::vector<std::uint32_t> numbers(all.size());
+    std::transform(all.begin(), all.end(), numbers.begin(),
+                   [](const Wanted& one) { return one.number; });
+    return numbers;
   }
 
   // The number of 32 bits with which an operation compares another.
