@@ -6,8 +6,9 @@ namespace weir::random {
 namespace {
 
 void write(const Field& field, std::vector<std::uint8_t>& bytes) {
-  for (std::size_t i = 0; i < field.width && field.at + i < bytes.size(); ++i) {
-    bytes[field.at + i] = static_cast<std::uint8_t>(field.number >> 8 * (field.width - 1 - i));
+  const std::size_t at = field.at + (field.behind_header ? 4U * (bytes[14] & 15U) : 0U);
+  for (std::size_t i = 0; i < field.width && at + i < bytes.size(); ++i) {
+    bytes[at + i] = static_cast<std::uint8_t>(field.number >> 8 * (field.width - 1 - i));
   }
 }
 
@@ -19,12 +20,7 @@ std::vector<Field> compared_fields(const cbpf::Program& program) {
   for (const cbpf::Instruction& i : program.instructions) {
     const cbpf::Code mode = cbpf::mode_of(i.code);
     if (cbpf::class_of(i.code) == cbpf::kLd && (mode == cbpf::kAbs || mode == cbpf::kInd)) {
-      const cbpf::Code size = i.code & 0x18;
-      last = {i.k + (mode == cbpf::kInd ? 20U : 0U),
-              size == cbpf::kW   ? 4U
-              : size == cbpf::kH ? 2U
-                                 : 1U,
-              0};
+      last = {i.k, mode == cbpf::kInd, cbpf::width_of(i.code), 0};
     } else if (cbpf::class_of(i.code) == cbpf::kJmp && cbpf::source_of(i.code) == cbpf::kK &&
                last.at < 100) {
       last.number = i.k;
@@ -44,7 +40,7 @@ RandomPacket telling_packet(const std::vector<Field>& fields, Choices& choices) 
     return packet;
   }
   packet.bytes.resize(110);
-  packet.bytes[14] = choices.pick<std::uint8_t>({0x45, 0x45, 0x45, 0x40, 0x41, 0x46});
+  packet.bytes[14] = choices.pick<std::uint8_t>({0x45, 0x45, 0x45, 0x40, 0x41, 0x42, 0x46});
   packet.bytes[20] = 0;
   const auto write_one_of = [&](std::size_t count) {
     if (count != 0) {

@@ -12,9 +12,10 @@
 
 namespace weir::random {
 
-// What a program compares a field of the packet with, IPv4 headers being of 20 bytes.
+// What a program compares a field of the packet with.
 struct Field {
   std::size_t at = 0;
+  bool behind_header = false;  // Counted from where the length in byte 14, IPv4's, says.
   std::size_t width = 0;
   std::uint32_t number = 0;
 };

@@ -6,6 +6,9 @@
 namespace weir::lower::classic {
 namespace {
 
+// So many compares are not worth a tree.
+constexpr std::size_t kAlone = 32;
+
 constexpr std::uint32_t kLastNumber = 0xffffffff;
 
 void add(std::vector<Segment>& segments, std::uint32_t low, BlockId to) {
@@ -47,21 +50,21 @@ class Tree {
     const BlockId rest = compares(first, last, one) <= compares(first, last, other) ? one : other;
     const std::size_t count = compares(first, last, rest);
     const bool packs = may_pack(first, last, count);
-    if (count <= (packs ? kMostPacked : options_.leaf)) {
+    const bool whole = last - first == segments_.size();
+    const std::size_t most = whole ? std::max(options_.leaf, kAlone) : options_.leaf;
+    if (count <= (packs ? kMostPacked : most)) {
       return packs ? packed(first, last, rest) : chain(first, last, rest);
     }
-    const std::size_t middle = packs ? first + (last - first) / 2 : split(first, last);
+    const std::size_t middle = packs ? first + (last - first) / 2 : split(first, last, count);
     const BlockId low = build(first, middle);
     const BlockId high = build(middle, last);
     return jump(cbpf::kJge, segments_[middle].low, high, low);
   }
 
-  // Leaves on the left side are full ones: as many numbers with gaps between them as a leaf takes.
-  std::size_t split(std::size_t first, std::size_t last) const {
-    const std::size_t full = 2 * options_.leaf;
-    const std::size_t half = (last - first) / 2;
-    const std::size_t rounded = (half + full / 2) / full * full;
-    return first + (rounded == 0 || rounded >= last - first ? half : rounded);
+  // Half of the leaves on either side, all about as large.
+  std::size_t split(std::size_t first, std::size_t last, std::size_t count) const {
+    const std::size_t leaves = (count + options_.leaf - 1) / options_.leaf;
+    return first + std::max<std::size_t>(1, (last - first) * (leaves / 2) / leaves);
   }
 
   std::uint32_t last_of(std::size_t last) const {

@@ -102,6 +102,11 @@ class Tidy {
     std::vector<std::uint32_t> live(code_.blocks.size());
     for (std::size_t i = order.size(); i-- > 0;) {
       Block& at = block(order[i]);
+      if (at.end == End::kReturn && at.last == Instruction{cbpf::kRet | cbpf::kK, 0, 0, 0} &&
+          !at.body.empty()) {
+        at.body.clear();  // What may end the filter with 0 does so anyway.
+        changed_ = true;
+      }
       std::uint32_t alive = at.end == End::kJump ? 0 : effects(at.last).reads;
       alive |= at.end != End::kReturn ? live[at.yes] : 0;
       alive |= at.end == End::kBranch ? live[at.no] : 0;

@@ -160,20 +160,27 @@ class Trials {
   std::size_t others_ = classic::kAnyLeaf;
 };
 
-// Where needs are gone that stood between them, blocks can be passed, merged and put in order.
+// Where needs are gone that stood between them, blocks can be passed, merged and put in order, one
+// after the other from the end up.
 void tidy_up(ir::Function& function) {
+  constexpr int kRounds = 6;
   opt::PassOptions passes;
   passes.passes = {"value_numbering", "jump_threading", "merge_blocks", "gather_tests",
                    "value_numbering", "merge_blocks",   "dead_code"};
-  (void)opt::run_passes(function, passes);
+  std::size_t before = 0;
+  for (int round = 0; round < kRounds && before != function.blocks.size(); ++round) {
+    before = function.blocks.size();
+    (void)opt::run_passes(function, passes);
+  }
 }
 
 }  // namespace
 
 Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOptions& options) {
   Trials trials(options);
-  trials.add(function);
   ir::Function bare = function;
+  tidy_up(bare);
+  trials.add(bare);
   if (classic::drop_early_needs(bare)) {
     tidy_up(bare);
     trials.add(std::move(bare));
