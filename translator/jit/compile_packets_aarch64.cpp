@@ -1,7 +1,6 @@
 // The operations of a packet form: a program whose accesses are all proven, so without checks and
 // without a context in memory. The loop around them is packet_loop_aarch64.h's.
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -10,7 +9,7 @@
 #include "translator/ebpf/packet_form.h"
 #include "translator/jit/compile.h"
 #include "translator/jit/emit_aarch64.h"
-#include "translator/jit/packet_loop_aarch64.h"
+#include "translator/jit/packet_tests_aarch64.h"
 #include "translator/jit/straight_line.h"
 
 namespace weir::jit::aarch64 {
@@ -25,17 +24,13 @@ using ebpf::Reg;
 constexpr std::size_t kMostQuestions = 6;
 // More lines than these make the code long for nothing.
 constexpr int kMostLines = 8;
-// More numbers than these do not compete for a register; there are few, and forms can be long.
-constexpr std::size_t kMostCandidates = 64;
-
-// Inside of an operation: what was loaded; of several tests at once, what was chosen or gathered.
-constexpr Gp kLoaded = kAddress;
+// Of several tests at once: what was chosen or gathered.
 constexpr Gp kGathered = Gp::kX6;
 
-class PacketCompiler : private PacketLoop {
+class PacketCompiler : private PacketTests {
  public:
   PacketCompiler(const CompileInput& input, const ebpf::PacketForm& form)
-      : PacketLoop(input, form) {}
+      : PacketTests(input, form) {}
 
   Result<CompiledCode> run() {
     choose_registers(wanted_numbers());
@@ -89,9 +84,9 @@ class PacketCompiler : private PacketLoop {
       case PacketOpKind::kLoad:
         return emit_load_op(op);
       case PacketOpKind::kTest:
-        return emit_test_jump(op);
+        return emit_test_jump(op, label(op.target));
       case PacketOpKind::kCompare:
-        return emit_compare_jump(op);
+        return emit_compare_jump(op, label(op.target));
       case PacketOpKind::kFewer:
         return jump_by_length(op.value, JumpOp::kLt, label(op.target));
       case PacketOpKind::kEnough:
@@ -108,11 +103,6 @@ class PacketCompiler : private PacketLoop {
     }
   }
 
-  template <typename T>
-  const T& instruction(const PacketOp& op) const {
-    return std::get<T>(input_.program.instructions[op.index]);
-  }
-
   void jump_by_length(std::uint32_t bytes, JumpOp op, Label target) {
     emit_jump_with(a_, op, Size::k32, at_.captured, bytes, target);
   }
@@ -120,26 +110,6 @@ class PacketCompiler : private PacketLoop {
   void compare_with_end(Reg pointer) {
     a_.arith(Arith::kAdd, Size::k64, kAddress, at_.start, at_.captured);
     a_.cmp(Size::k64, gp(pointer), kAddress);
-  }
-
-  // The operation's address; may take kAddress.
-  Mem address(const PacketOp& op) {
-    if (!op.from_start) {
-      return {gp(*op.base), op.offset};
-    }
-    if (!op.base) {
-      return {at_.start, op.offset};
-    }
-    a_.arith(Arith::kAdd, Size::k64, kAddress, at_.start, gp(*op.base));
-    return {kAddress, op.offset};
-  }
-
-  void load(const PacketOp& op, bool sign_extend, Gp dst) {
-    if (op.from_start && op.base && op.offset == 0) {
-      a_.load_indexed(extend_of(op.width, sign_extend), dst, at_.start, gp(*op.base));
-    } else {
-      emit_load(a_, extend_of(op.width, sign_extend), dst, address(op));
-    }
   }
 
   void emit_point(const PacketOp& op) {
@@ -174,144 +144,6 @@ class PacketCompiler : private PacketLoop {
     } else if (op.swapped) {
       a_.rev(Size::k32, dst, dst);
     }
-  }
-
-  // ---- Tests ----
-
-  // Whether a compare or a difference has no form with the number in it.
-  static bool is_long(std::uint32_t number) {
-    const std::uint32_t negative = 0U - number;
-    return !fits_arith(number) && !fits_arith(negative);
-  }
-
-  // The numbers that tests compare with and that no form holds; those of the most tests first.
-  std::vector<std::uint32_t> wanted_numbers() const {
-    struct Wanted {
-      std::uint32_t number = 0;
-      std::size_t tests = 0;
-    };
-    std::vector<Wanted> all;
-    for (const PacketOp& op : ops_) {
-      const std::optional<std::uint32_t> number = compared_number(op);
-      if (!number || !is_long(*number)) {
-        continue;
-      }
-      auto found = std::find_if(all.begin(), all.end(),
-                                [&number](const Wanted& one) { return one.number == *number; });
-      if (found == all.end() && all.size() == kMostCandidates) {
-        continue;
-      }
-      if (found == all.end()) {
-        found = all.insert(all.end(), {.number = *number});
-      }
-      ++found->tests;
-    }
-    std::stable_sort(all.begin(), all.end(),
-                     [](const Wanted& a, const Wanted& b) { return a.tests > b.tests; });
-    std::vector<std::uint32_t> numbers(all.size());
-    std::transform(all.begin(), all.end(), numbers.begin(),
-                   [](const Wanted& one) { return one.number; });
-    return numbers;
-  }
-
-  // The number of 32 bits with which an operation compares another.
-  std::optional<std::uint32_t> compared_number(const PacketOp& op) const {
-    if (op.kind == PacketOpKind::kTest && !asked_bits(op)) {
-      return op.value;
-    }
-    if (op.kind != PacketOpKind::kCompare) {
-      return std::nullopt;
-    }
-    const auto& jump = instruction<ebpf::Jump>(op);
-    const auto* imm = std::get_if<std::int32_t>(&jump.src);
-    const bool compares = imm != nullptr && !jump.is64 && jump.op != JumpOp::kSet;
-    return compares ? std::optional(static_cast<std::uint32_t>(*imm)) : std::nullopt;
-  }
-
-  // Sets the flags of reg against a number of 32 bits.
-  void compare32(Gp reg, std::uint32_t number) {
-    if (is_long(number)) {
-      a_.cmp(Size::k32, reg, in_register(number, kNumber));
-    } else {
-      emit_compare_with(a_, Size::k32, reg, static_cast<std::int32_t>(number));
-    }
-  }
-
-  void emit_compare_jump(const PacketOp& op) {
-    const auto& jump = instruction<ebpf::Jump>(op);
-    const std::optional<std::uint32_t> number = compared_number(op);
-    if (number && is_long(*number)) {
-      compare32(gp(jump.dst), *number);
-      a_.jump_if(condition_of(jump.op), label(op.target));
-    } else {
-      emit_jump(a_, jump, label(op.target));
-    }
-  }
-
-  static std::uint32_t all_of(const PacketOp& op) {
-    const auto bytes = static_cast<unsigned>(op.width);
-    return bytes == 4 ? 0xffffffff : (1U << 8 * bytes) - 1;
-  }
-
-  // Loads what a test is of, masked.
-  void load_masked(const PacketOp& op, Gp dst) {
-    load(op, false, dst);
-    if ((op.mask & all_of(op)) != all_of(op)) {
-      emit_and32(a_, dst, dst, op.mask & all_of(op));
-    }
-  }
-
-  // Of a test that asks whether some bits are set: those. Nothing of others.
-  static std::optional<std::uint32_t> asked_bits(const PacketOp& op) {
-    const std::uint32_t mask = op.mask & all_of(op);
-    if (op.op == JumpOp::kSet) {
-      return mask & op.value;
-    }
-    const bool with_zero = op.value == 0 && (op.op == JumpOp::kEq || op.op == JumpOp::kNe);
-    return with_zero && mask != all_of(op) ? std::optional(mask) : std::nullopt;
-  }
-
-  void emit_test_jump(const PacketOp& op) {
-    const Label target = label(op.target);
-    const std::optional<std::uint32_t> bits = asked_bits(op);
-    if (!bits) {
-      load_masked(op, kLoaded);
-      if (is_long(op.value)) {
-        compare32(kLoaded, op.value);
-        return a_.jump_if(condition_of(op.op), target);
-      }
-      return emit_jump_with(a_, op.op, Size::k32, kLoaded, static_cast<std::int32_t>(op.value),
-                            target);
-    }
-    load(op, false, kLoaded);
-    if (op.op != JumpOp::kEq) {
-      emit_jump_with(a_, JumpOp::kSet, Size::k32, kLoaded, *bits, target);
-    } else if (std::has_single_bit(*bits)) {
-      a_.jump_if_bit_clear(kLoaded, static_cast<std::uint8_t>(std::countr_zero(*bits)), target);
-    } else {
-      emit_test_with(a_, Size::k32, kLoaded, *bits);
-      a_.jump_if(Condition::kEqual, target);
-    }
-  }
-
-  // Sets the flags; the condition under which the question's answer is yes.
-  Condition ask(const PacketOp& op) {
-    const std::optional<std::uint32_t> number = compared_number(op);
-    if (op.kind == PacketOpKind::kCompare && number) {
-      compare32(gp(instruction<ebpf::Jump>(op).dst), *number);
-      return condition_of(instruction<ebpf::Jump>(op).op);
-    }
-    if (op.kind == PacketOpKind::kCompare) {
-      return emit_compare(a_, instruction<ebpf::Jump>(op));
-    }
-    if (const std::optional<std::uint32_t> bits = asked_bits(op)) {
-      load(op, false, kLoaded);
-      emit_test_with(a_, Size::k32, kLoaded, *bits);
-    } else {
-      load_masked(op, kLoaded);
-      compare32(kLoaded, op.value);
-    }
-    return condition_of(op.op);
   }
 
   // ---- Several tests at once ----
@@ -495,49 +327,6 @@ class PacketCompiler : private PacketLoop {
   static bool can_go_first(const PacketOp& op) {
     return op.kind == PacketOpKind::kPoint || op.kind == PacketOpKind::kHeader ||
            (op.kind == PacketOpKind::kLoad && op.from_start);
-  }
-
-  // Whether a question is whether a number of 32 bits is not 0.
-  bool has_number(const PacketOp& op) const {
-    if (op.kind == PacketOpKind::kTest) {
-      return op.op == JumpOp::kNe || op.op == JumpOp::kSet;
-    }
-    if (op.kind != PacketOpKind::kCompare) {
-      return false;
-    }
-    const auto& jump = instruction<ebpf::Jump>(op);
-    return !jump.is64 && jump.op == JumpOp::kNe && std::holds_alternative<std::int32_t>(jump.src);
-  }
-
-  // That number, into `dst`. Takes kNumber, and kAddress where dst is another.
-  void number_of(const PacketOp& op, Gp dst) {
-    std::uint32_t number = op.value;
-    Gp from = dst;
-    if (op.kind == PacketOpKind::kTest && op.op == JumpOp::kSet) {
-      load(op, false, dst);
-      return emit_and32(a_, dst, dst, op.mask & op.value & all_of(op));
-    }
-    if (op.kind == PacketOpKind::kTest) {
-      load_masked(op, dst);
-    } else {
-      const auto& jump = instruction<ebpf::Jump>(op);
-      from = gp(jump.dst);
-      number = static_cast<std::uint32_t>(std::get<std::int32_t>(jump.src));
-    }
-    emit_difference(dst, from, number);
-  }
-
-  // A number that is not 0 where src is another than the number.
-  void emit_difference(Gp dst, Gp src, std::uint32_t number) {
-    if (number == 0 || !is_long(number)) {
-      if (number != 0 || dst != src) {
-        emit_add(a_, Size::k32, dst, src, -static_cast<std::int64_t>(number));
-      }
-    } else if (!is_in_register(number) && logic_immediate(Size::k32, number)) {
-      a_.logic_imm(Logic::kEor, Size::k32, dst, src, number);
-    } else {
-      a_.logic(Logic::kEor, Size::k32, dst, src, in_register(number, kNumber));
-    }
   }
 
   // What is seldom done, in its order.
