@@ -54,6 +54,7 @@ class AskAtOnce {
       order_.push_back(id);
       for_each_target(id, [this](BlockId to) { ++ways_[to]; });
     }
+    find_loaded();
   }
 
   // The code with one value asked for at once, if there is one to be and that is shorter.
@@ -62,13 +63,12 @@ class AskAtOnce {
     int trials = 0;
     for (const BlockId id : order_) {
       const Block& block = code_.blocks[id];
-      const std::size_t count = block.body.size();
-      if (count < 2 || block.end != End::kBranch || !is_word(block.body[count - 2], cbpf::kSt) ||
-          !is_load(block.body[count - 1]) || trials >= kTrials) {
+      if (block.body.empty() || block.end != End::kBranch || !is_load(block.body.back()) ||
+          trials >= kTrials) {
         continue;
       }
-      ++trials;
       auto changed = changed_at(id);
+      trials += changed ? 1 : 0;
       if (changed && lay_out(*changed).instructions.size() < size) {
         code_ = *std::move(changed);
         return true;
@@ -87,6 +87,45 @@ class AskAtOnce {
     if (block.end != End::kReturn) {
       visit(block.yes);
     }
+  }
+
+  // What stands in A behind the instruction: the load that put it there, if it is known.
+  static std::optional<Instruction> loaded_behind(const Instruction& i,
+                                                  const std::optional<Instruction>& before) {
+    if (writes_a(i)) {
+      // From here on offsets are extensions, of which one gives another number each time.
+      constexpr std::uint32_t kFarthest = 0x7fffffff;
+      return is_load(i) && i.k <= kFarthest ? std::optional(i) : std::nullopt;
+    }
+    const bool counts_from_x = before && cbpf::mode_of(before->code) == cbpf::kInd;
+    const bool writes_x = cbpf::class_of(i.code) == cbpf::kLdx ||
+                          (cbpf::class_of(i.code) == cbpf::kMisc && !writes_a(i));
+    return counts_from_x && writes_x ? std::nullopt : before;
+  }
+
+  void find_loaded() {
+    std::vector<bool> seen(code_.blocks.size());
+    loaded_.resize(code_.blocks.size());
+    for (const BlockId id : order_) {
+      std::optional<Instruction> now = loaded_[id];
+      for (const Instruction& i : code_.blocks[id].body) {
+        now = loaded_behind(i, now);
+      }
+      for_each_target(id, [&](BlockId to) {
+        loaded_[to] = !seen[to] || loaded_[to] == now ? now : std::nullopt;
+        seen[to] = true;
+      });
+    }
+  }
+
+  // What is in A before the last instruction of the block.
+  std::optional<Instruction> loaded_before_last(BlockId id) const {
+    std::optional<Instruction> now = loaded_[id];
+    const std::vector<Instruction>& body = code_.blocks[id].body;
+    for (std::size_t i = 0; i + 1 < body.size(); ++i) {
+      now = loaded_behind(body[i], now);
+    }
+    return now;
   }
 
   static bool is_load(const Instruction& i) {
@@ -135,32 +174,43 @@ class AskAtOnce {
                                        : kNowhere;
   }
 
-  // Nobody else can read the word that is written here, as nothing but questions and returns
-  // follow.
+  // The value that is at hand where a block ends with a load: put aside before (then nobody else
+  // can read the word, as nothing but questions and returns follow), or to be loaded again.
+  struct AtHand {
+    bool is_stored = false;
+    Instruction again;  // How it would be brought back.
+  };
+
+  std::optional<AtHand> at_hand(BlockId first) const {
+    const std::vector<Instruction>& body = code_.blocks[first].body;
+    if (body.size() > 1 && is_word(body[body.size() - 2], cbpf::kSt)) {
+      return AtHand{true, {cbpf::kLd | cbpf::kMem, 0, 0, body[body.size() - 2].k}};
+    }
+    const auto loaded = loaded_before_last(first);
+    return loaded ? std::optional(AtHand{false, *loaded}) : std::nullopt;
+  }
+
   std::optional<Code> changed_at(BlockId first) const {
-    const Block& loads = code_.blocks[first];
-    const Instruction store = loads.body[loads.body.size() - 2];
-    const Instruction load = loads.body.back();
-    const Questions of_loaded = questions_behind(first);
+    const auto value = at_hand(first);
+    const Questions of_loaded = value ? questions_behind(first) : Questions{};
     if (of_loaded.exits.size() != 2) {
       return std::nullopt;
     }
     const bool turned = is_plain_return(code_.blocks[of_loaded.exits[1]]);
-    const BlockId hit = of_loaded.exits[turned ? 1 : 0];
+    const BlockId done = of_loaded.exits[turned ? 1 : 0];
     const BlockId second = of_loaded.exits[turned ? 0 : 1];
     const Block& asks = code_.blocks[second];
-    if (!is_plain_return(code_.blocks[hit]) || asks.body.empty() ||
-        !is_word(asks.body[0], cbpf::kLd) || asks.body[0].k != store.k ||
+    if (!is_plain_return(code_.blocks[done]) || asks.body.empty() || asks.body[0] != value->again ||
         asks.end != End::kBranch || cbpf::source_of(asks.last.code) != cbpf::kK ||
         !std::all_of(asks.body.begin() + 1, asks.body.end(), is_plain) ||
         !comes_only_from(second, first, of_loaded)) {
       return std::nullopt;
     }
-    const BlockId miss = other_exit(questions_behind(second), hit);
-    if (miss == kNowhere || !is_plain_return(code_.blocks[miss])) {
+    const BlockId on = other_exit(questions_behind(second), done);
+    if (on == kNowhere || !is_plain_return(code_.blocks[on])) {
       return std::nullopt;
     }
-    return exchanged(first, second, load, hit, miss, of_loaded.blocks);
+    return exchanged({first, second, done, on, value->is_stored ? 2U : 1U}, of_loaded.blocks);
   }
 
   bool comes_only_from(BlockId to, BlockId first, const Questions& questions) const {
@@ -173,9 +223,19 @@ class AskAtOnce {
     return ways == ways_[to];
   }
 
-  Code exchanged(BlockId first, BlockId second, Instruction load, BlockId hit, BlockId miss,
-                 const std::vector<BlockId>& of_loaded) const {
+  // Two questions: the first block loads and asks, the second one asks the value at hand. One
+  // answer of either ends in `done`, the other of the second one in `on`.
+  struct Pair {
+    BlockId first = 0;
+    BlockId second = 0;
+    BlockId done = 0;
+    BlockId on = 0;
+    std::size_t dropped = 1;  // Instructions at the end of the first block.
+  };
+
+  Code exchanged(const Pair& pair, const std::vector<BlockId>& of_loaded) const {
     Code code = code_;
+    const Instruction load = code.blocks[pair.first].body.back();
     const auto lead = [&code](BlockId from, BlockId old_target, BlockId target) {
       Block& block = code.blocks[from];
       block.yes = block.yes == old_target ? target : block.yes;
@@ -183,29 +243,32 @@ class AskAtOnce {
     };
     // What is asked of the one that is loaded goes behind the other.
     const auto later = static_cast<BlockId>(code.blocks.size());
-    Block ask = code.blocks[first];
+    Block ask = code.blocks[pair.first];
     ask.body = {load};
     code.blocks.push_back(std::move(ask));
-    lead(later, second, miss);
+    lead(later, pair.second, pair.on);
     for (const BlockId id : of_loaded) {
-      lead(id, second, miss);
+      lead(id, pair.second, pair.on);
     }
-    const auto found = static_cast<BlockId>(code.blocks.size());
-    Block accept = code.blocks[hit];
-    accept.body = {load};
-    code.blocks.push_back(std::move(accept));
-    Block& start = code.blocks[first];
-    start.body.resize(start.body.size() - 2);
+    // Where the load is passed by, it has to be made before anything is accepted.
+    const auto early = static_cast<BlockId>(code.blocks.size());
+    Block end = code.blocks[pair.done];
+    end.body = {load};
+    code.blocks.push_back(std::move(end));
+    Block& start = code.blocks[pair.first];
+    start.body.resize(start.body.size() - pair.dropped);
     start.end = End::kJump;
-    start.yes = second;
-    Block& asks = code.blocks[second];
+    start.yes = pair.second;
+    Block& asks = code.blocks[pair.second];
     asks.body.erase(asks.body.begin());
     // Both at a time, as one of the new targets may be an old one.
-    std::vector<BlockId> of_kept = questions_behind(second).blocks;
-    of_kept.push_back(second);
+    std::vector<BlockId> of_kept = questions_behind(pair.second).blocks;
+    of_kept.push_back(pair.second);
     for (const BlockId id : of_kept) {
       Block& block = code.blocks[id];
-      const auto changed = [&](BlockId to) { return to == hit ? found : to == miss ? later : to; };
+      const auto changed = [&](BlockId to) {
+        return to == pair.done ? early : to == pair.on ? later : to;
+      };
       block.yes = changed(block.yes);
       block.no = changed(block.no);
     }
@@ -216,7 +279,8 @@ class AskAtOnce {
 
   Code& code_;
   std::vector<BlockId> order_;
-  std::vector<std::uint32_t> ways_;  // To each block.
+  std::vector<std::uint32_t> ways_;                 // To each block.
+  std::vector<std::optional<Instruction>> loaded_;  // By block, the load whose value A begins with.
 };
 
 }  // namespace

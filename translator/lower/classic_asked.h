@@ -9,9 +9,9 @@ namespace weir::lower::classic {
 // O(instructions).
 void drop_repeated_compares(Code& code);
 
-// A value that is put aside until another one has been loaded and asked for, while both lead to the
-// same return if they are what is looked for, is asked for at once. The load, which may end the
-// filter, then stands on both ways:
+// A value that is put aside, or loaded again, until another one has been loaded and asked for,
+// while one answer of either leads to the same return, is asked for at once. The load, which may
+// end the filter, then stands on both ways, but before a return of 0:
 //
 //   st M[0]                        ask A, if it is a member: ld [30]; ret #262144
 //   ld [30]                        ld [30]

@@ -243,8 +243,18 @@ class Select : private Registers {
         end);
   }
 
-  // (a & m) == 0 asks for bits, (a - b) == 0 for equality.
+  // (a & m) == 0 asks for bits, (a - b) == 0 for equality; and where a & m is in A, the other way.
   void simplify(Question& question) const {
+    const bool bits = question.compare == Compare::kSet || question.compare == Compare::kClear;
+    if (bits && state().a != kNoValue) {
+      const Value& held = value_of(state().a);
+      if (held.op == Op::kAnd && held.a == question.a && is_constant(held.b) &&
+          value_of(held.b).k == question.k) {
+        const bool set = question.compare == Compare::kSet;
+        question = {set ? Compare::kNe : Compare::kEq, state().a, kNoValue, 0};
+        return;
+      }
+    }
     const bool equality = question.compare == Compare::kEq || question.compare == Compare::kNe;
     if (!equality || question.k != 0 || state().a == question.a) {
       return;

@@ -43,20 +43,37 @@ class RandomCode {
     return std::move(code_);
   }
 
-  // A value that is put aside while another one is loaded.
+  // A value that is put aside, or loaded again, while another one is loaded.
   Code put_aside() {
-    const BlockId hit = kReturns + choices_.below(2);
+    const BlockId hit = kReturns + choices_.below(3);
     const BlockId miss = choices_.chance(80) ? 3 : hit;
     const BlockId second = questions(hit, miss);
+    const bool indirect = choices_.chance(20);
+    const auto mode = static_cast<cbpf::Code>(indirect ? cbpf::kInd : cbpf::kAbs);
+    const Instruction load = {static_cast<std::uint16_t>(cbpf::kLd | cbpf::kB | mode), 0, 0,
+                              choices_.below(20)};
+    const bool again = choices_.chance(50);
     if (choices_.chance(90)) {
-      code_.blocks[second].body.insert(code_.blocks[second].body.begin(),
-                                       {cbpf::kLd | cbpf::kMem, 0, 0, choices_.below(8) == 0});
+      code_.blocks[second].body.insert(
+          code_.blocks[second].body.begin(),
+          again ? load : Instruction{cbpf::kLd | cbpf::kMem, 0, 0, choices_.below(8) == 0});
     }
     const BlockId first = questions(choices_.chance(90) ? hit : miss, second);
-    const std::vector<Instruction> before = {
-        {cbpf::kLd | cbpf::kB | cbpf::kAbs, 0, 0, choices_.below(20)},
-        {cbpf::kSt, 0, 0, 0},
-        {cbpf::kLd | cbpf::kB | cbpf::kAbs, 0, 0, choices_.below(20)}};
+    std::vector<Instruction> before = {load};
+    if (!again) {
+      before.push_back({cbpf::kSt, 0, 0, 0});
+    } else if (choices_.chance(20)) {
+      before.push_back({cbpf::kMisc | cbpf::kTax, 0, 0, 0});
+    }
+    before.push_back({cbpf::kLd | cbpf::kB | cbpf::kAbs, 0, 0, choices_.below(20)});
+    if (again && choices_.chance(40)) {
+      code_.blocks[first].body.insert(code_.blocks[first].body.begin(), before.back());
+      before.pop_back();
+      const BlockId one = add_jump(before, first);
+      before.back().k = choices_.pick<std::uint32_t>({before.back().k, choices_.below(20)});
+      enter({one, add_jump(before, first)});
+      return std::move(code_);
+    }
     code_.blocks[first].body.insert(code_.blocks[first].body.begin(), before.begin(), before.end());
     enter({first, choices_.chance(20) ? second : first});
     return std::move(code_);
@@ -130,6 +147,15 @@ class RandomCode {
       code_.blocks.push_back(std::move(block));
     }
     return first;
+  }
+
+  BlockId add_jump(const std::vector<Instruction>& body, BlockId to) {
+    Block block;
+    block.body = body;
+    block.end = End::kJump;
+    block.yes = to;
+    code_.blocks.push_back(std::move(block));
+    return static_cast<BlockId>(code_.blocks.size() - 1);
   }
 
   // A few compares of A.
