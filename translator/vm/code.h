@@ -16,6 +16,11 @@ struct JumpPart {
   std::int32_t imm;
   std::int32_t target;  // In Ops from this one.
 };
+// Of a test that ends a program (handler::kFinal).
+struct FinalPart {
+  std::int32_t imm;
+  std::uint32_t other;  // The verdict where the bytes are the number; see kFinalPair too.
+};
 struct AtomicPart {
   ebpf::AtomicOp op;
   bool fetch;
@@ -35,6 +40,7 @@ struct Op {
   union {
     std::uint64_t value = 0;
     JumpPart jump;
+    FinalPart final;
     AtomicPart atomic;
     PacketPart packet;
     const Helper* helper;
@@ -42,12 +48,19 @@ struct Op {
   std::uint8_t dst = 0;
   std::uint8_t src = 0;
   std::int16_t offset = 0;
-  std::uint32_t index = 0;  // Of the instruction it comes from.
+  union {
+    std::uint32_t index = 0;  // Of the instruction it comes from.
+    std::uint32_t verdict;    // Of a test that ends a program, which never fails.
+  };
   // Of packet operations: what is added to their address, and the bits they look at.
   std::int32_t place = 0;
   std::uint32_t mask = 0;
 };
 static_assert(sizeof(Op) == 32);
+
+// The registers of a run: r0 to r10, and where the packet in hand starts.
+inline constexpr std::size_t kStart = 11;
+inline constexpr std::size_t kRegisters = 12;
 
 // Numbers of the handlers. Those of a family follow one another as the functions below count.
 namespace handler {
@@ -81,7 +94,21 @@ inline constexpr std::size_t kEnough = kFewer + 1;
 inline constexpr std::size_t kPast = kEnough + 1;  // >, >=, <, <=, ==, !=.
 inline constexpr std::size_t kVerdict = kPast + 6;
 inline constexpr std::size_t kReturnVerdict = kVerdict + 1;
-inline constexpr std::size_t kCount = kReturnVerdict + 1;
+// Several operations in one, by fuse.h; what stands behind the first of them stays as it is for
+// those who jump to it. All of these take the packet's start from a register of its own, kStart.
+//
+// A test of 1, 2, 4 bytes with a verdict on either side: where the bytes differ from the number it
+// is `verdict`, else final.other. Nothing is jumped over, so nothing is mispredicted.
+inline constexpr std::size_t kFinal = kReturnVerdict + 1;
+// A test with one verdict in front of a kFinal, by both widths: where the bytes differ
+// (final.other is 1) or do not (0), it is `verdict`, else what follows says.
+inline constexpr std::size_t kFinalPair = kFinal + 3;
+// Two tests with one target, by both widths: where one of them differs; where one does not.
+inline constexpr std::size_t kEitherDiffers = kFinalPair + 3 * 3;
+inline constexpr std::size_t kEitherEqual = kEitherDiffers + 3 * 3;
+// kHeader of one byte and what is > or <= of kPast on its result.
+inline constexpr std::size_t kHeaderPast = kEitherEqual + 3 * 3;
+inline constexpr std::size_t kCount = kHeaderPast + 2;
 
 constexpr std::size_t alu(ebpf::AluOp op, bool is64, bool reg) {
   return kAlu + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);
@@ -108,6 +135,9 @@ enum class Condition : std::uint8_t { kEqual, kNotEqual, kAnyBit, kAtLeast, kBel
 constexpr std::size_t test(ebpf::Width width, Condition condition, bool from_start) {
   return kTest + width_index(width) * 10 + static_cast<std::size_t>(condition) * 2 +
          (from_start ? 0 : 1);
+}
+constexpr std::size_t by_widths(std::size_t family, ebpf::Width first, ebpf::Width second) {
+  return family + width_index(first) * 3 + width_index(second);
 }
 constexpr std::size_t header(ebpf::Width width) { return kHeader + width_index(width); }
 

@@ -2,6 +2,8 @@
 // 1973), so that the processor predicts the successor of each by itself. Labels as values are an
 // extension of GCC and Clang; this file alone uses it.
 //
+// A condition that is often mispredicted is better computed than jumped over: fuse.h says where.
+//
 // The table has the labels in the order in which code.h numbers them; tests/translator/vm runs
 // every one of them against the standard. Price: about 1 ns an operation; a checked access costs
 // two compares.
@@ -76,6 +78,29 @@ void store(std::uint64_t at, std::uint64_t value) {
   std::memcpy(reinterpret_cast<void*>(at), &part, sizeof(T));
 }
 
+// 1 where the bytes a packet operation looks at differ from its number, else 0: a number, so that
+// several are put together without a jump.
+template <typename T>
+std::uint32_t differs(const Op& op, const std::array<std::uint64_t, kRegisters>& r) {
+  const std::uint32_t bytes = load_as<T>(r[op.src] + wide(op.place)) & op.mask;
+  return bytes != static_cast<std::uint32_t>(op.jump.imm) ? 1 : 0;
+}
+
+// `one` where first is 1, `other` where it is 0. Computed, for a compiler may make a jump of a
+// condition, and here it would often be mispredicted.
+std::uint32_t chosen(std::uint32_t first, std::uint32_t one, std::uint32_t other) {
+  return other ^ ((one ^ other) & (0 - first));
+}
+template <typename T>
+std::uint32_t final_verdict(const Op& op, const std::array<std::uint64_t, kRegisters>& r) {
+  return chosen(differs<T>(op, r), op.verdict, op.final.other);
+}
+template <typename T, typename U>
+std::uint32_t final_verdict(const Op* op, const std::array<std::uint64_t, kRegisters>& r) {
+  const std::uint32_t ends = differs<T>(*op, r) ^ op->final.other ^ 1;
+  return chosen(ends, op->verdict, final_verdict<U>(op[1], r));
+}
+
 // What a local call keeps for its caller.
 struct Caller {
   const Op* next;  // No defaults: a run must not pay for frames it does not use.
@@ -139,6 +164,12 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
       &&test_w_lt_reg, &&header_b, &&header_h, &&header_w, &&point, &&point_sum, &&packet_end,
       &&packet_length, &&field, &&fewer, &&enough, &&past_gt, &&past_ge, &&past_lt, &&past_le, &&past_eq, &&past_ne,
       &&verdict, &&return_verdict,
+      // kFinal and what is behind it
+      &&final_b, &&final_h, &&final_w,
+      &&final_bb, &&final_bh, &&final_bw, &&final_hb, &&final_hh, &&final_hw, &&final_wb, &&final_wh, &&final_ww,
+      &&differs_bb, &&differs_bh, &&differs_bw, &&differs_hb, &&differs_hh, &&differs_hw, &&differs_wb, &&differs_wh, &&differs_ww,
+      &&equal_bb, &&equal_bh, &&equal_bw, &&equal_hb, &&equal_hh, &&equal_hw, &&equal_wb, &&equal_wh, &&equal_ww,
+      &&header_past_gt, &&header_past_le,
   };
   // clang-format on
   if (labels != nullptr) {
@@ -155,7 +186,7 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
                 .stack_top = stack_top,
                 .given = job->regions,
                 .data = code->regions};
-  std::array<std::uint64_t, 11> r;
+  std::array<std::uint64_t, kRegisters> r;
   std::size_t depth = 0;
   std::uint64_t budget = 0;
   std::uint64_t at = 0;
@@ -164,6 +195,7 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
   FaultKind fault = FaultKind::kNone;
   std::uint64_t start = 0;  // Of the packet in hand,
   std::uint32_t captured = 0;
+  std::uint32_t result = 0;
   if (!job->packets.empty() && !code->packet_ops.empty()) {
     r[10] = stack_top;
     memory.stack_bottom = stack_top - code->stack_bytes;
@@ -396,6 +428,38 @@ begin:
   past_le: if (r[op->src] <= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_eq: if (r[op->src] == start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_ne: if (r[op->src] != start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
+  final_b: result = final_verdict<std::uint8_t>(*op, r); goto result_known;
+  final_h: result = final_verdict<std::uint16_t>(*op, r); goto result_known;
+  final_w: result = final_verdict<std::uint32_t>(*op, r); goto result_known;
+  final_bb: result = final_verdict<std::uint8_t, std::uint8_t>(op, r); goto result_known;
+  final_bh: result = final_verdict<std::uint8_t, std::uint16_t>(op, r); goto result_known;
+  final_bw: result = final_verdict<std::uint8_t, std::uint32_t>(op, r); goto result_known;
+  final_hb: result = final_verdict<std::uint16_t, std::uint8_t>(op, r); goto result_known;
+  final_hh: result = final_verdict<std::uint16_t, std::uint16_t>(op, r); goto result_known;
+  final_hw: result = final_verdict<std::uint16_t, std::uint32_t>(op, r); goto result_known;
+  final_wb: result = final_verdict<std::uint32_t, std::uint8_t>(op, r); goto result_known;
+  final_wh: result = final_verdict<std::uint32_t, std::uint16_t>(op, r); goto result_known;
+  final_ww: result = final_verdict<std::uint32_t, std::uint32_t>(op, r); goto result_known;
+  differs_bb: if ((differs<std::uint8_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_bh: if ((differs<std::uint8_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_bw: if ((differs<std::uint8_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hb: if ((differs<std::uint16_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hh: if ((differs<std::uint16_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hw: if ((differs<std::uint16_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_wb: if ((differs<std::uint32_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_wh: if ((differs<std::uint32_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_ww: if ((differs<std::uint32_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bb: if ((differs<std::uint8_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bh: if ((differs<std::uint8_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bw: if ((differs<std::uint8_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hb: if ((differs<std::uint16_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hh: if ((differs<std::uint16_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hw: if ((differs<std::uint16_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_wb: if ((differs<std::uint32_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_wh: if ((differs<std::uint32_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_ww: if ((differs<std::uint32_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  header_past_gt: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] > start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  header_past_le: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] <= start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   // clang-format on
 
 imm64:
@@ -456,6 +520,7 @@ next_packet : {
   const UserPacket& packet = job->packets[number];
   start = reinterpret_cast<std::uint64_t>(packet.data);
   captured = packet.captured;
+  r[kStart] = start;
   if (number + kPrefetchAhead < job->packets.size()) {
     // As a number, for an empty packet may be a null pointer; a prefetch minds no address.
     const auto ahead = reinterpret_cast<std::uintptr_t>(job->packets[number + kPrefetchAhead].data);
@@ -474,7 +539,9 @@ next_packet : {
   goto * op->handler;
 
 verdict:
-  job->verdicts[number] = static_cast<std::uint32_t>(op->value);
+  result = static_cast<std::uint32_t>(op->value);
+result_known:
+  job->verdicts[number] = result;
   if (++number == job->packets.size()) {
     return true;
   }

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "tests/translator/vm/checked_run.h"
 #include "tests/translator/vm/random_packet_program.h"
 #include "translator/ebpf/disassemble.h"
 #include "translator/ebpf/packet_form.h"
@@ -48,20 +49,6 @@ Traffic some_traffic(random::Choices& choices) {
     value = choices.any();
   }
   return traffic;
-}
-
-// The program as it stands on one packet, with everything it may touch given as regions.
-template <typename Machine>
-Result<std::uint64_t> run_checked(const Machine& machine, const UserPacket& packet,
-                                  const ebpf::UserContext& common) {
-  ebpf::UserContext context = common;
-  const Region bytes = readable({packet.data, packet.captured});
-  context.data = bytes.address;
-  context.data_end = bytes.address + packet.captured;
-  context.length = packet.length;
-  const std::array<Region, 2> regions = {
-      bytes, Region{.address = reinterpret_cast<std::uint64_t>(&context), .size = sizeof(context)}};
-  return machine.run({.r1 = regions[1].address, .regions = regions});
 }
 
 TEST(RandomPackets, AMillionPairsInEveryMachine) {

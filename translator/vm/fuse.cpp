@@ -1,0 +1,133 @@
+#include "translator/vm/fuse.h"
+
+#include <cstddef>
+
+namespace weir::vm {
+namespace {
+
+using ebpf::JumpOp;
+using ebpf::PacketOp;
+using ebpf::PacketOpKind;
+
+// How a test looks at the bytes: its jump is taken where they differ from a number, or where they
+// do not. That a bit is set is that the bits differ from 0. Not an order.
+enum class Asks : std::uint8_t { kDiffer, kEqual, kOther };
+
+Asks asks(const PacketOp& op) {
+  if (op.kind != PacketOpKind::kTest || (op.from_start && op.base)) {
+    return Asks::kOther;
+  }
+  switch (op.op) {
+    case JumpOp::kEq:
+      return Asks::kEqual;
+    case JumpOp::kNe:
+    case JumpOp::kSet:
+      return Asks::kDiffer;
+    case JumpOp::kJa:
+    case JumpOp::kGt:
+    case JumpOp::kGe:
+    case JumpOp::kLt:
+    case JumpOp::kLe:
+    case JumpOp::kSGt:
+    case JumpOp::kSGe:
+    case JumpOp::kSLt:
+    case JumpOp::kSLe:
+      return Asks::kOther;
+  }
+  return Asks::kOther;
+}
+
+class Fuser {
+ public:
+  Fuser(std::span<const PacketOp> ops, std::span<const void* const> labels, std::span<Op> made)
+      : ops_(ops), labels_(labels), made_(made) {}
+
+  // From the end, so that what follows a test is known to be a kFinal or not.
+  void run() {
+    for (std::size_t i = ops_.size() - 1; i-- > 0;) {
+      if (asks(ops_[i]) != Asks::kOther) {
+        (void)(make_final(i) || make_final_pair(i) || make_pair(i));
+      } else {
+        make_header_past(i);
+      }
+    }
+  }
+
+ private:
+  bool is_verdict(std::size_t i) const { return ops_[i].kind == PacketOpKind::kVerdict; }
+
+  void become(std::size_t i, std::size_t handler) { made_[i].handler = labels_[handler]; }
+
+  // What a test needs in any of these forms. set_test() put no number beside the bits of kSet.
+  void look(std::size_t i) {
+    const PacketOp& op = ops_[i];
+    made_[i].src =
+        op.from_start ? static_cast<std::uint8_t>(kStart) : static_cast<std::uint8_t>(*op.base);
+    if (op.op == JumpOp::kSet) {
+      made_[i].jump.imm = 0;
+    }
+  }
+
+  bool make_final(std::size_t i) {
+    const PacketOp& op = ops_[i];
+    if (!is_verdict(op.target) || !is_verdict(i + 1)) {
+      return false;
+    }
+    look(i);
+    const bool differ = asks(op) == Asks::kDiffer;
+    made_[i].verdict = ops_[differ ? op.target : i + 1].value;
+    made_[i].final = {.imm = made_[i].jump.imm, .other = ops_[differ ? i + 1 : op.target].value};
+    become(i, handler::kFinal + handler::width_index(op.width));
+    return true;
+  }
+
+  bool make_final_pair(std::size_t i) {
+    const PacketOp& op = ops_[i];
+    const PacketOp& next = ops_[i + 1];
+    if (!is_verdict(op.target) ||
+        made_[i + 1].handler != labels_[handler::kFinal + handler::width_index(next.width)]) {
+      return false;
+    }
+    look(i);
+    made_[i].verdict = ops_[op.target].value;
+    made_[i].final = {.imm = made_[i].jump.imm, .other = asks(op) == Asks::kDiffer ? 1U : 0U};
+    become(i, handler::by_widths(handler::kFinalPair, op.width, next.width));
+    return true;
+  }
+
+  // The second may be the first of others: it is only looked at.
+  bool make_pair(std::size_t i) {
+    const PacketOp& op = ops_[i];
+    const PacketOp& next = ops_[i + 1];
+    if (asks(next) != asks(op) || next.target != op.target) {
+      return false;
+    }
+    look(i);
+    look(i + 1);
+    become(i, handler::by_widths(
+                  asks(op) == Asks::kDiffer ? handler::kEitherDiffers : handler::kEitherEqual,
+                  op.width, next.width));
+    return true;
+  }
+
+  void make_header_past(std::size_t i) {
+    const PacketOp& next = ops_[i + 1];
+    if (ops_[i].kind == PacketOpKind::kHeader && ops_[i].width == ebpf::Width::kB &&
+        next.kind == PacketOpKind::kPast && next.base == ops_[i].dst &&
+        (next.op == JumpOp::kGt || next.op == JumpOp::kLe)) {
+      become(i, handler::kHeaderPast + (next.op == JumpOp::kGt ? 0 : 1));
+    }
+  }
+
+  std::span<const PacketOp> ops_;
+  std::span<const void* const> labels_;
+  std::span<Op> made_;
+};
+
+}  // namespace
+
+void fuse(std::span<const PacketOp> ops, std::span<const void* const> labels, std::span<Op> made) {
+  Fuser(ops, labels, made).run();
+}
+
+}  // namespace weir::vm
