@@ -10,6 +10,7 @@
 #include "translator/lower/emit.h"
 #include "translator/lower/fold_masks.h"
 #include "translator/lower/interval_tests.h"
+#include "translator/lower/ipv4_first.h"
 #include "translator/lower/late_needs.h"
 #include "translator/lower/late_tag.h"
 #include "translator/lower/liveness.h"
@@ -48,6 +49,7 @@ ir::Function prepare(ir::Function function, const Target& target, bool in_place)
   widen_tests(function);
   delay_needs(function);
   if (in_place || target.telling_tests_first) {
+    ask_for_ipv4_first(function);
     ask_telling_tests_first(function);
   }
   if (in_place || target.access == PacketAccess::kDirect) {
