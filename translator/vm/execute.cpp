@@ -196,13 +196,15 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
   std::uint64_t start = 0;  // Of the packet in hand,
   std::uint32_t captured = 0;
   std::uint32_t result = 0;
+  const Op* begin = nullptr;  // Of packets that are not too short.
   if (!job->packets.empty() && !code->packet_ops.empty()) {
     r[10] = stack_top;
     memory.stack_bottom = stack_top - code->stack_bytes;
+    begin = code->packet_ops.data() + code->begin;
     goto next_packet;
   }
 
-begin:
+again:
   r.fill(0);
   r[1] = job->r1;
   r[2] = job->r2;
@@ -528,14 +530,18 @@ next_packet : {
     __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));
   }
 }
-  if (code->registers_zeroed) {
-    std::fill(r.begin(), r.begin() + 10, 0);
+  if (code->registers_zeroed || code->stack_zeroed) [[unlikely]] {
+    if (code->registers_zeroed) {
+      std::fill(r.begin(), r.begin() + 10, 0);
+    }
+    if (code->stack_zeroed) {
+      std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+    }
   }
-  if (code->stack_zeroed) {
-    std::memset(stack.data() + stack.size() - code->stack_bytes, 0, code->stack_bytes);
+  op = begin;
+  if (captured < code->least_captured) [[unlikely]] {
+    op = code->packet_ops.data() + code->begin_short;
   }
-  op =
-      code->packet_ops.data() + (captured < code->least_captured ? code->begin_short : code->begin);
   goto * op->handler;
 
 verdict:
@@ -564,7 +570,7 @@ exit:
     return true;
   }
   depth = 0;
-  goto begin;
+  goto again;
 
 outside:
   fault = FaultKind::kOutside;
