@@ -14,7 +14,7 @@ constexpr std::size_t kTries = 4000;
 constexpr std::size_t kFewTries = 400;
 constexpr std::size_t kClose = 200;
 constexpr std::size_t kFirstSets = 6;
-constexpr std::size_t kMostSets = 50;
+constexpr std::size_t kMostSets = 120;
 // A step is worth the members that it saves a compare for, less this for each member it takes away
 // from later steps.
 constexpr int kWorthInTwentieths = 8;
