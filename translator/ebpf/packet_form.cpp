@@ -1,81 +1,29 @@
-// Three passes: instructions become operations with what is known of them; from the end, what
-// nobody reads goes and loads become part of the tests behind them; what is left moves together.
+// From the operations that packet_steps() makes: from the end, what nobody reads goes and loads
+// become part of the tests behind them; what is left moves together.
 #include "translator/ebpf/packet_form.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
-#include "translator/ebpf/abstract_value.h"
-#include "translator/ebpf/user_context.h"
+#include "translator/ebpf/packet_steps.h"
+#include "translator/ebpf/register_bits.h"
 
 namespace weir::ebpf {
 namespace {
 
-constexpr std::uint32_t kNone = 0xffffffff;
-// A target from here on is a verdict: the one of this number less kVerdicts.
-constexpr std::uint32_t kVerdicts = 0x80000000;
 constexpr std::uint32_t kMaxLength = 0xffff;  // Before it is shifted.
-constexpr std::int64_t kMaxBytes = std::numeric_limits<std::int32_t>::max() - 1;
-
-constexpr std::uint16_t bit(Reg reg) {
-  return static_cast<std::uint16_t>(1U << static_cast<unsigned>(reg));
-}
-constexpr std::uint16_t bit(const Operand& operand) {
-  const auto* reg = std::get_if<Reg>(&operand);
-  return reg != nullptr ? bit(*reg) : std::uint16_t{0};
-}
-constexpr std::uint16_t bit(const std::optional<Reg>& reg) {
-  return reg ? bit(*reg) : std::uint16_t{0};
-}
-
-constexpr std::uint16_t kArguments =
-    bit(Reg::kR1) | bit(Reg::kR2) | bit(Reg::kR3) | bit(Reg::kR4) | bit(Reg::kR5);
-
-using Effect = PacketEffect;
-
-Effect effect(const Alu& alu) {
-  const bool moves = alu.op == AluOp::kMov || alu.op == AluOp::kMovSx8 ||
-                     alu.op == AluOp::kMovSx16 || alu.op == AluOp::kMovSx32;
-  const std::uint16_t src = alu.op == AluOp::kNeg ? std::uint16_t{0} : bit(alu.src);
-  return {.reads = static_cast<std::uint16_t>(src | (moves ? 0 : bit(alu.dst))),
-          .writes = bit(alu.dst),
-          .pure = true};
-}
-Effect effect(const Endian& endian) {
-  return {.reads = bit(endian.dst), .writes = bit(endian.dst), .pure = true};
-}
-Effect effect(const Store& store) {
-  return {.reads = static_cast<std::uint16_t>(bit(store.dst) | bit(store.src))};
-}
-Effect effect(const Atomic& atomic) {
-  const std::uint16_t writes = atomic.op == AtomicOp::kCompareExchange ? bit(Reg::kR0)
-                               : atomic.fetch || atomic.op == AtomicOp::kExchange
-                                   ? bit(atomic.src)
-                                   : std::uint16_t{0};
-  return {.reads = static_cast<std::uint16_t>(bit(atomic.dst) | bit(atomic.src) | bit(Reg::kR0)),
-          .writes = writes};
-}
-Effect effect(const LoadImm64& load) { return {.writes = bit(load.dst), .pure = true}; }
-Effect effect(const Call&) { return {.reads = kArguments, .writes = bit(Reg::kR0)}; }
-Effect effect(const Jump& jump) {
-  return {.reads = static_cast<std::uint16_t>(bit(jump.dst) | bit(jump.src))};
-}
-// These are never plain.
-Effect effect(const Load&) { return {}; }
-Effect effect(const LoadPacket&) { return {}; }
-Effect effect(const Exit&) { return {}; }
 
 class Former {
  public:
-  Former(const Program& program, const AccessProof& proof)
-      : all_(program.instructions), proof_(proof) {}
+  Former(const Program& program, const AccessProof& proof, PacketSteps steps)
+      : all_(program.instructions), proof_(proof), first_verdict_(steps.first_verdict) {
+    form_.ops = std::move(steps.ops);
+  }
 
   PacketForm run() {
-    make();
-    append_verdicts();
-    find_targets();
     drop_unread();
     turn_tests();
     move_together();
@@ -84,262 +32,11 @@ class Former {
   }
 
  private:
-  // ---- Forward: operations ----
-
-  void make() {
-    const auto n = static_cast<std::uint32_t>(all_.size());
-    op_of_.assign(n + 1, kNone);
-    targeted_.assign(n, false);
-    ops().reserve(n + 4);
-    bool alive = true;
-    for (std::uint32_t i = 0; i < n; ++i) {
-      alive = (alive || targeted_[i]) && proof_.facts[i].reached;
-      op_of_[i] = static_cast<std::uint32_t>(ops().size());
-      if (!alive) {
-        continue;
-      }
-      alive = make_one(i);
-    }
-    op_of_[n] = static_cast<std::uint32_t>(ops().size());
-  }
-
-  // Whether the way goes on to the next instruction.
-  bool make_one(std::uint32_t i) {
-    index_ = i;
-    if (const auto verdict = verdict_at(i, facts().r0)) {
-      add({.kind = PacketOpKind::kVerdict, .value = *verdict});
-      return false;
-    }
-    return std::visit([this](const auto& instruction) { return step(instruction); }, all_[i]);
-  }
-
-  // The verdict of a way that comes to instruction `at` with this in r0, when nothing else happens
-  // on it.
-  std::optional<std::uint32_t> verdict_at(std::uint32_t at, Known r0) const {
-    for (;;) {
-      const Instruction& instruction = all_[at];
-      if (std::holds_alternative<Exit>(instruction)) {
-        return r0.is_constant() ? std::optional(static_cast<std::uint32_t>(r0.value))
-                                : std::nullopt;
-      }
-      if (const auto* alu = std::get_if<Alu>(&instruction);
-          alu != nullptr && alu->op == AluOp::kMov && alu->dst == Reg::kR0 &&
-          std::holds_alternative<std::int32_t>(alu->src)) {
-        r0 = {.kind = Known::Kind::kConstant, .value = std::get<std::int32_t>(alu->src)};
-        ++at;
-      } else if (const auto* jump = std::get_if<Jump>(&instruction);
-                 jump != nullptr && jump->op == JumpOp::kJa) {
-        at = proof_.targets[at];
-      } else {
-        return std::nullopt;
-      }
-    }
-  }
-
   std::vector<PacketOp>& ops() { return form_.ops; }
-  const InstructionFacts& facts() const { return proof_.facts[index_]; }
 
-  bool add(PacketOp op) {
-    op.index = index_;
-    ops().push_back(op);
-    return true;
-  }
-
-  bool step(const Alu& alu) {
-    if (facts().result.is_packet() && in_reach(facts().result.value)) {
-      return add({.kind = PacketOpKind::kPoint,
-                  .from_start = true,
-                  .offset = static_cast<std::int32_t>(facts().result.value),
-                  .dst = alu.dst});
-    }
-    if (facts().result.kind == Known::Kind::kEnd) {
-      return add({.kind = PacketOpKind::kEnd, .dst = alu.dst});
-    }
-    if (alu.op == AluOp::kAdd && alu.is64 && add_to_pointer(alu)) {
-      return true;
-    }
-    return add({});
-  }
-
-  static bool in_reach(std::int64_t offset) { return offset >= -kMaxBytes && offset <= kMaxBytes; }
-
-  // The sum of a pointer and a register, or what is added to such a sum right behind it.
-  bool add_to_pointer(const Alu& alu) {
-    if (const auto* imm = std::get_if<std::int32_t>(&alu.src)) {
-      if (targeted_[index_] || ops().empty()) {
-        return false;
-      }
-      PacketOp& last = ops().back();
-      if (last.kind != PacketOpKind::kPoint || last.dst != alu.dst ||
-          !in_reach(std::int64_t{last.offset} + *imm)) {
-        return false;
-      }
-      last.offset += *imm;
-      return true;
-    }
-    const Reg src = std::get<Reg>(alu.src);
-    const bool onto_pointer = facts().dst.is_packet();
-    const Known& pointer = onto_pointer ? facts().dst : facts().src;
-    if (!pointer.is_packet() || !in_reach(pointer.value)) {
-      return false;
-    }
-    const PacketOp sum{.kind = PacketOpKind::kPoint,
-                       .from_start = true,
-                       .base = onto_pointer ? src : alu.dst,
-                       .offset = static_cast<std::int32_t>(pointer.value),
-                       .dst = alu.dst,
-                       .index = index_};
-    // A copy of the pointer that was made for this alone.
-    if (onto_pointer && src != alu.dst && !targeted_[index_] && !ops().empty() &&
-        ops().back().kind == PacketOpKind::kPoint && ops().back().dst == alu.dst) {
-      ops().back() = sum;
-      return true;
-    }
-    return add(sum);
-  }
-
-  // Bytes that were just loaded, turned around.
-  bool step(const Endian& endian) {
-    constexpr auto kTurns =
-        std::endian::native == std::endian::little ? EndianOp::kToBig : EndianOp::kToLittle;
-    if ((endian.op == EndianOp::kSwap || endian.op == kTurns) && endian.bits != 64 &&
-        !targeted_[index_] && !ops().empty()) {
-      PacketOp& last = ops().back();
-      if (last.kind == PacketOpKind::kLoad && last.dst == endian.dst && !last.sign_extend &&
-          !last.swapped && 8 * static_cast<unsigned>(last.width) == endian.bits) {
-        last.swapped = true;
-        return true;
-      }
-    }
-    return add({});
-  }
-
-  bool step(const Load& load) {
-    if (proof_.accesses[index_] == Proof::kContext) {
-      if (facts().result.is_packet()) {
-        return add({.kind = PacketOpKind::kPoint, .from_start = true, .dst = load.dst});
-      }
-      if (facts().result.kind == Known::Kind::kEnd) {
-        return add({.kind = PacketOpKind::kEnd, .dst = load.dst});
-      }
-      return add({.kind = PacketOpKind::kField, .offset = load.offset, .dst = load.dst});
-    }
-    PacketOp op{.kind = PacketOpKind::kLoad,
-                .base = load.src,
-                .offset = load.offset,
-                .width = load.width,
-                .sign_extend = load.sign_extend && load.width != Width::kDw,
-                .dst = load.dst};
-    if (facts().src.is_packet() && in_reach(facts().src.value + load.offset)) {
-      op.from_start = true;
-      op.base.reset();
-      op.offset = static_cast<std::int32_t>(facts().src.value + load.offset);
-    }
-    return add(op);
-  }
-
-  bool step(const Store&) { return add({}); }
-  bool step(const Atomic&) { return add({}); }
-  bool step(const LoadImm64&) { return add({}); }
-  bool step(const LoadPacket&) { return add({}); }
-  bool step(const Call&) { return add({}); }
-  bool step(const Exit&) {
-    add({.kind = PacketOpKind::kReturn});
-    return false;
-  }
-
-  bool step(const Jump& jump) {
-    if (jump.op == JumpOp::kJa) {
-      jump_to({.kind = PacketOpKind::kGo});
-      return false;
-    }
-    return jump_to(condition(jump));
-  }
-
-  PacketOp condition(const Jump& jump) const {
-    const PacketOp compare{.kind = PacketOpKind::kCompare};
-    const auto* src = std::get_if<Reg>(&jump.src);
-    const bool end_right = facts().src.kind == Known::Kind::kEnd;
-    const bool end_left = facts().dst.kind == Known::Kind::kEnd;
-    if (!jump.is64 || src == nullptr || end_left == end_right) {
-      return compare;
-    }
-    const JumpOp op = end_right ? jump.op : abstract::mirrored(jump.op);
-    const Known& pointer = end_right ? facts().dst : facts().src;
-    const bool orders =
-        op == JumpOp::kGt || op == JumpOp::kGe || op == JumpOp::kLt || op == JumpOp::kLe;
-    if (!orders && op != JumpOp::kEq && op != JumpOp::kNe) {
-      return compare;
-    }
-    if (!orders || !pointer.is_packet() || pointer.value < 0 || pointer.value > kMaxBytes) {
-      return {.kind = PacketOpKind::kPast, .base = end_right ? jump.dst : *src, .op = op};
-    }
-    // start + n > start + captured, and so on.
-    const bool fewer = op == JumpOp::kGt || op == JumpOp::kGe;
-    const bool one_more = op == JumpOp::kGe || op == JumpOp::kLt;
-    return {.kind = fewer ? PacketOpKind::kFewer : PacketOpKind::kEnough,
-            .value = static_cast<std::uint32_t>(pointer.value) + (one_more ? 1 : 0)};
-  }
-
-  bool jump_to(PacketOp op) {
-    const std::uint32_t target = proof_.targets[index_];
-    if (const auto verdict = verdict_at(target, facts().r0)) {
-      const auto found = std::find(verdicts_.begin(), verdicts_.end(), *verdict);
-      op.target = kVerdicts + static_cast<std::uint32_t>(found - verdicts_.begin());
-      if (found == verdicts_.end()) {
-        verdicts_.push_back(*verdict);
-      }
-    } else {
-      op.target = target;
-      targeted_[target] = true;
-    }
-    return add(op);
-  }
-
-  void append_verdicts() {
-    first_verdict_ = static_cast<std::uint32_t>(ops().size());
-    for (const std::uint32_t verdict : verdicts_) {
-      ops().push_back({.kind = PacketOpKind::kVerdict,
-                       .value = verdict,
-                       .index = static_cast<std::uint32_t>(all_.size() - 1)});
-    }
-  }
-
-  static bool jumps(const PacketOp& op) {
-    switch (op.kind) {
-      case PacketOpKind::kTest:
-      case PacketOpKind::kCompare:
-      case PacketOpKind::kFewer:
-      case PacketOpKind::kEnough:
-      case PacketOpKind::kPast:
-      case PacketOpKind::kGo:
-        return true;
-      case PacketOpKind::kPlain:
-      case PacketOpKind::kPoint:
-      case PacketOpKind::kHeader:
-      case PacketOpKind::kEnd:
-      case PacketOpKind::kField:
-      case PacketOpKind::kLoad:
-      case PacketOpKind::kVerdict:
-      case PacketOpKind::kReturn:
-        return false;
-    }
-    return false;
-  }
   static bool ends(const PacketOp& op) {
     return op.kind == PacketOpKind::kGo || op.kind == PacketOpKind::kVerdict ||
            op.kind == PacketOpKind::kReturn;
-  }
-
-  // Targets as operations in place of instructions.
-  void find_targets() {
-    for (PacketOp& op : ops()) {
-      if (jumps(op)) {
-        op.target =
-            op.target >= kVerdicts ? first_verdict_ + (op.target - kVerdicts) : op_of_[op.target];
-        ops()[op.target].is_target = true;
-      }
-    }
   }
 
   // ---- Backward: what is read ----
@@ -363,7 +60,7 @@ class Former {
       } else if (op.kind == PacketOpKind::kPoint) {
         take_in_length(i, live);
       }
-      const Effect what = effect_of(op, all_);
+      const PacketEffect what = effect_of(op, all_);
       if (what.pure && (live & what.writes) == 0) {
         dropped_[i] = true;
       } else {
@@ -655,41 +352,12 @@ class Former {
   const std::vector<Instruction>& all_;
   const AccessProof& proof_;
   PacketForm form_;
-  std::vector<std::uint32_t> op_of_;  // The operation each instruction begins with.
-  std::vector<bool> targeted_;        // Instructions some operation jumps to.
-  std::vector<std::uint32_t> verdicts_;
-  std::uint32_t first_verdict_ = 0;
-  std::uint32_t index_ = 0;  // The instruction in hand.
+  std::uint32_t first_verdict_;
   std::vector<bool> dropped_;
   std::vector<std::uint16_t> live_;  // Registers read behind the place in front of an operation.
 };
 
 }  // namespace
-
-PacketEffect effect_of(const PacketOp& op, std::span<const Instruction> instructions) {
-  switch (op.kind) {
-    case PacketOpKind::kPlain:
-    case PacketOpKind::kCompare:
-      return std::visit([](const auto& one) { return effect(one); }, instructions[op.index]);
-    case PacketOpKind::kPoint:
-    case PacketOpKind::kHeader:
-    case PacketOpKind::kEnd:
-    case PacketOpKind::kField:
-    case PacketOpKind::kLoad:
-      return {.reads = bit(op.base), .writes = bit(op.dst), .pure = true};
-    case PacketOpKind::kTest:
-    case PacketOpKind::kPast:
-      return {.reads = bit(op.base)};
-    case PacketOpKind::kReturn:
-      return {.reads = bit(Reg::kR0)};
-    case PacketOpKind::kFewer:
-    case PacketOpKind::kEnough:
-    case PacketOpKind::kGo:
-    case PacketOpKind::kVerdict:
-      return {};
-  }
-  return {};
-}
 
 std::optional<PacketForm> packet_form(const Program& program, const AccessProof& proof) {
   const bool legacy =
@@ -698,7 +366,7 @@ std::optional<PacketForm> packet_form(const Program& program, const AccessProof&
   if (!proof.forward || proof.unproven != 0 || !proof.context_only_loaded || legacy) {
     return std::nullopt;
   }
-  return Former(program, proof).run();
+  return Former(program, proof, packet_steps(program, proof)).run();
 }
 
 }  // namespace weir::ebpf
