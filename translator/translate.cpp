@@ -1,6 +1,7 @@
 #include "translator/translate.h"
 
 #include <utility>
+#include <vector>
 
 #include "translator/ebpf/check.h"
 #include "translator/ir/build.h"
@@ -41,6 +42,36 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
     return tl::make_unexpected(report.error());
   }
   auto extended = lower::to_extended(*function, target, options.rule);
+  if (!extended) {
+    return extended;
+  }
+  if (auto checked = ebpf::check(*extended); !checked) {
+    return tl::make_unexpected(checked.error());
+  }
+  return extended;
+}
+
+// Each is optimised alone first: so it asks for few bytes, and for most of them in its first block.
+Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, int link_type,
+                                         ir::JoinedResult result) {
+  const lower::Target& target = lower::target(lower::TargetId::kUser);
+  std::vector<ir::Function> functions;
+  for (const JoinedFilter& filter : filters) {
+    auto function = build_function(*filter.program, link_type, target, sets_of(filter.set_tests));
+    if (!function) {
+      return tl::make_unexpected(function.error());
+    }
+    if (auto report = opt::run_passes(*function, {}); !report) {
+      return tl::make_unexpected(report.error());
+    }
+    functions.push_back(*std::move(function));
+  }
+  ir::Function joined = ir::join(functions, result);
+  if (auto report = opt::run_passes(joined, {}); !report) {
+    return tl::make_unexpected(report.error());
+  }
+  ir::ask_where_needed(joined);
+  auto extended = lower::to_extended(joined, target);
   if (!extended) {
     return extended;
   }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "cbpf/base/result.h"
 #include "cbpf/validate.h"
 #include "translator/ebpf/program.h"
 #include "translator/ir/function.h"
+#include "translator/ir/join.h"
 #include "translator/ir/set_tests.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"
@@ -34,6 +36,18 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
 // Build for the target, optimise, lower, check. Errors are those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options = {});
+
+// One of several filters that are run together.
+struct JoinedFilter {
+  const cbpf::ValidatedProgram* program = nullptr;
+  const ir::SetTests* set_tests = nullptr;  // As TranslateOptions::set_tests.
+};
+
+// Up to ir::kMostJoined filters for packets of one link type, at least one, as one program of the
+// target `user`, which loads and tests once what they have in common. Its result is what `result`
+// says (ir/join.h). Errors are those of translate() for one of the filters.
+Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, int link_type,
+                                         ir::JoinedResult result);
 
 struct ClassicOptions {
   int link_type = 1;  // A DLT_* number.
