@@ -108,7 +108,9 @@ inline constexpr std::size_t kEitherDiffers = kFinalPair + 3 * 3;
 inline constexpr std::size_t kEitherEqual = kEitherDiffers + 3 * 3;
 // kHeader of one byte and what is > or <= of kPast on its result.
 inline constexpr std::size_t kHeaderPast = kEitherEqual + 3 * 3;
-inline constexpr std::size_t kCount = kHeaderPast + 2;
+// A compare of the low half of a register with a number, with a verdict on either side: != and <.
+inline constexpr std::size_t kFinalCompare = kHeaderPast + 2;
+inline constexpr std::size_t kCount = kFinalCompare + 2;
 
 constexpr std::size_t alu(ebpf::AluOp op, bool is64, bool reg) {
   return kAlu + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);

@@ -169,7 +169,7 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
       &&final_bb, &&final_bh, &&final_bw, &&final_hb, &&final_hh, &&final_hw, &&final_wb, &&final_wh, &&final_ww,
       &&differs_bb, &&differs_bh, &&differs_bw, &&differs_hb, &&differs_hh, &&differs_hw, &&differs_wb, &&differs_wh, &&differs_ww,
       &&equal_bb, &&equal_bh, &&equal_bw, &&equal_hb, &&equal_hh, &&equal_hw, &&equal_wb, &&equal_wh, &&equal_ww,
-      &&header_past_gt, &&header_past_le,
+      &&header_past_gt, &&header_past_le, &&final_compare_ne, &&final_compare_lt,
   };
   // clang-format on
   if (labels != nullptr) {
@@ -462,6 +462,8 @@ again:
   equal_ww: if ((differs<std::uint32_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
   header_past_gt: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] > start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   header_past_le: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] <= start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  final_compare_ne: result = chosen(low(r[op->dst]) != static_cast<std::uint32_t>(op->final.imm) ? 1 : 0, op->verdict, op->final.other); goto result_known;
+  final_compare_lt: result = chosen(low(r[op->dst]) < static_cast<std::uint32_t>(op->final.imm) ? 1 : 0, op->verdict, op->final.other); goto result_known;
   // clang-format on
 
 imm64:

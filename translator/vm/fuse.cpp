@@ -39,14 +39,17 @@ Asks asks(const PacketOp& op) {
 
 class Fuser {
  public:
-  Fuser(std::span<const PacketOp> ops, std::span<const void* const> labels, std::span<Op> made)
-      : ops_(ops), labels_(labels), made_(made) {}
+  Fuser(std::span<const PacketOp> ops, std::span<const ebpf::Instruction> instructions,
+        std::span<const void* const> labels, std::span<Op> made)
+      : ops_(ops), instructions_(instructions), labels_(labels), made_(made) {}
 
   // From the end, so that what follows a test is known to be a kFinal or not.
   void run() {
     for (std::size_t i = ops_.size() - 1; i-- > 0;) {
       if (asks(ops_[i]) != Asks::kOther) {
         (void)(make_final(i) || make_final_pair(i) || make_pair(i));
+      } else if (ops_[i].kind == PacketOpKind::kCompare) {
+        make_final_compare(i);
       } else {
         make_header_past(i);
       }
@@ -110,6 +113,56 @@ class Fuser {
     return true;
   }
 
+  // Every order is one of < or its opposite, whose verdicts are the other way round; so is ==. No
+  // number is past the greatest.
+  void make_final_compare(std::size_t i) {
+    const auto& jump = std::get<ebpf::Jump>(instructions_[ops_[i].index]);
+    const auto* imm = std::get_if<std::int32_t>(&jump.src);
+    if (!is_verdict(ops_[i].target) || !is_verdict(i + 1) || jump.is64 || imm == nullptr) {
+      return;
+    }
+    bool below = true;     // Else the compare is !=.
+    bool opposite = true;  // The jump is taken where it does not hold.
+    std::uint32_t one_more = 0;
+    switch (jump.op) {
+      case JumpOp::kEq:
+        below = false;
+        break;
+      case JumpOp::kNe:
+        below = false;
+        opposite = false;
+        break;
+      case JumpOp::kLt:
+        opposite = false;
+        break;
+      case JumpOp::kGe:
+        break;
+      case JumpOp::kLe:
+        opposite = false;
+        one_more = 1;
+        break;
+      case JumpOp::kGt:
+        one_more = 1;
+        break;
+      case JumpOp::kJa:
+      case JumpOp::kSet:
+      case JumpOp::kSGt:
+      case JumpOp::kSGe:
+      case JumpOp::kSLt:
+      case JumpOp::kSLe:
+        return;
+    }
+    if (one_more != 0 && *imm == -1) {
+      return;
+    }
+    const std::uint32_t taken = ops_[ops_[i].target].value;
+    const std::uint32_t not_taken = ops_[i + 1].value;
+    made_[i].verdict = opposite ? not_taken : taken;
+    made_[i].final = {.imm = static_cast<std::int32_t>(static_cast<std::uint32_t>(*imm) + one_more),
+                      .other = opposite ? taken : not_taken};
+    become(i, handler::kFinalCompare + (below ? 1 : 0));
+  }
+
   void make_header_past(std::size_t i) {
     const PacketOp& next = ops_[i + 1];
     if (ops_[i].kind == PacketOpKind::kHeader && ops_[i].width == ebpf::Width::kB &&
@@ -120,14 +173,16 @@ class Fuser {
   }
 
   std::span<const PacketOp> ops_;
+  std::span<const ebpf::Instruction> instructions_;
   std::span<const void* const> labels_;
   std::span<Op> made_;
 };
 
 }  // namespace
 
-void fuse(std::span<const PacketOp> ops, std::span<const void* const> labels, std::span<Op> made) {
-  Fuser(ops, labels, made).run();
+void fuse(std::span<const PacketOp> ops, std::span<const ebpf::Instruction> instructions,
+          std::span<const void* const> labels, std::span<Op> made) {
+  Fuser(ops, instructions, labels, made).run();
 }
 
 }  // namespace weir::vm

@@ -59,7 +59,7 @@ class Translator {
     for (std::size_t i = 0; i < form.ops.size(); ++i) {
       code_.packet_ops.push_back(op_of(form.ops[i], static_cast<std::int32_t>(i)));
     }
-    fuse(form.ops, labels_, code_.packet_ops);
+    fuse(form.ops, program_.instructions, labels_, code_.packet_ops);
     if (form.ops.front().kind == PacketOpKind::kFewer) {
       code_.least_captured = form.ops.front().value;
       code_.begin_short = form.ops.front().target;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <set>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "tests/translator/vm/checked_run.h"
 #include "translator/ebpf/assembler.h"
 #include "translator/ebpf/disassemble.h"
+#include "translator/ebpf/user_context.h"
 #include "translator/vm/fuse.h"
 #include "translator/vm/load.h"
 
@@ -23,6 +26,8 @@ using ebpf::Width;
 
 constexpr std::array kWidths = {Width::kB, Width::kH, Width::kW};
 constexpr std::array kKinds = {JumpOp::kEq, JumpOp::kNe, JumpOp::kSet, JumpOp::kGt};
+
+constexpr std::array kLengths = {0U, 1U, 2U, 13U, 14U, 15U, 0x7fffffffU, 0xfffffffeU, 0xffffffffU};
 
 // What follows two tests, and where their jumps lead.
 enum class Shape : std::uint8_t { kBothReject, kAcceptThenReject, kRejectThenGoOn, kBothGoOn };
@@ -104,6 +109,23 @@ class Maker {
   bool masked_ = false;
 };
 
+// A compare of the packet's length, whatever it is, with a number.
+ebpf::Program length_against(JumpOp op, std::int32_t number) {
+  ebpf::Assembler code;
+  const ebpf::Label accept = code.new_label();
+  code.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = 3});
+  code.emit(ebpf::Load{.width = Width::kW,
+                       .dst = Reg::kR2,
+                       .src = Reg::kR1,
+                       .offset = offsetof(ebpf::UserContext, length)});
+  code.jump_if(op, Reg::kR2, number, accept);
+  code.emit(ebpf::Exit{});
+  code.bind(accept);
+  code.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = 4});
+  code.emit(ebpf::Exit{});
+  return std::move(code).finish();
+}
+
 std::size_t number_of(const void* label) {
   const auto labels = handlers();
   return static_cast<std::size_t>(std::find(labels.begin(), labels.end(), label) - labels.begin());
@@ -121,8 +143,9 @@ class FusedTest : public testing::Test {
       }
     }
     for (const std::vector<std::uint8_t>& one : bytes_) {
-      packets_.push_back(
-          {.data = one.data(), .captured = static_cast<std::uint32_t>(one.size()), .length = 1500});
+      packets_.push_back({.data = one.data(),
+                          .captured = static_cast<std::uint32_t>(one.size()),
+                          .length = kLengths[packets_.size() % kLengths.size()]});
     }
   }
 
@@ -164,6 +187,12 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
           }
         }
       }
+    }
+  }
+  for (const std::int32_t number : {0, 1, 14, -1, -2}) {
+    for (const JumpOp op : {JumpOp::kEq, JumpOp::kNe, JumpOp::kGt, JumpOp::kGe, JumpOp::kLt,
+                            JumpOp::kLe, JumpOp::kSet, JumpOp::kSGt, JumpOp::kSLe}) {
+      compare(length_against(op, number));
     }
   }
   for (std::size_t number = handler::kFinal; number < handler::kCount; ++number) {
