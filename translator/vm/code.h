@@ -162,6 +162,10 @@ struct Code {
   std::uint32_t least_captured = 0;
   std::uint32_t begin_short = 0;
   std::uint32_t begin = 0;
+  // The bytes of a packet to have near before its turn: the first and the last of those read.
+  bool prefetched = false;  // Whether any are.
+  std::int32_t first_prefetched = 0;
+  std::int32_t last_prefetched = 0;
   bool registers_zeroed = false;  // Whether a packet's run relies on the registers being 0,
   bool stack_zeroed = false;      // or on the stack.
   std::vector<Helper> helpers;

@@ -525,11 +525,11 @@ next_packet : {
   start = reinterpret_cast<std::uint64_t>(packet.data);
   captured = packet.captured;
   r[kStart] = start;
-  if (number + kPrefetchAhead < job->packets.size()) {
+  if (code->prefetched && number + kPrefetchAhead < job->packets.size()) {
     // As a number, for an empty packet may be a null pointer; a prefetch minds no address.
     const auto ahead = reinterpret_cast<std::uintptr_t>(job->packets[number + kPrefetchAhead].data);
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead));
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));
+    __builtin_prefetch(reinterpret_cast<const void*>(ahead + wide(code->first_prefetched)));
+    __builtin_prefetch(reinterpret_cast<const void*>(ahead + wide(code->last_prefetched)));
   }
 }
   if (code->registers_zeroed || code->stack_zeroed) [[unlikely]] {

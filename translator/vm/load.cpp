@@ -23,6 +23,8 @@ using ebpf::PacketOpKind;
 using ebpf::Reg;
 
 constexpr std::size_t kNone = SIZE_MAX;
+// What is read behind a header whose length is in the packet is mostly within these.
+constexpr std::int32_t kHeaderBytes = 64;
 
 std::uint64_t wide(std::int32_t value) { return static_cast<std::uint64_t>(std::int64_t{value}); }
 
@@ -53,6 +55,10 @@ class Translator {
 
   // A packet form has no ways back and no local calls.
   void make_packet_ops(const ebpf::PacketForm& form) {
+    code_.prefetched = form.reads_elsewhere || form.first_byte != form.behind_bytes;
+    code_.first_prefetched = form.reads_elsewhere ? 0 : form.first_byte;
+    code_.last_prefetched = form.reads_elsewhere ? std::max(kHeaderBytes, form.behind_bytes - 1)
+                                                 : form.behind_bytes - 1;
     code_.registers_zeroed = form.zeroed != 0;
     code_.stack_zeroed = form.stack_zeroed;
     code_.packet_ops.reserve(form.ops.size());
