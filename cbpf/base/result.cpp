@@ -5,6 +5,21 @@
 #include <algorithm>
 
 namespace weir {
+namespace {
+
+// A sentence may quote a file that is not text, and what it quotes must not steer a terminal.
+std::string without_controls(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
+    out += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string to_string(const Error& error) {
   std::string out;
@@ -24,7 +39,8 @@ std::string to_string(const Error& error) {
   if (place.instruction) {
     out += fmt::format("instruction {}: ", *place.instruction);
   }
-  return out + error.message;
+  out += error.message;
+  return without_controls(out);
 }
 
 std::string caret_page(std::string_view text, std::size_t offset, std::size_t length) {

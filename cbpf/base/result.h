@@ -52,7 +52,8 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message, Place pla
 }
 
 // "FILE:LINE:COLUMN: instruction N: MESSAGE", leaving out what is unset; the detail is not
-// included.
+// included. Control bytes, which files and names may bring along, are written \xNN, but for
+// newline and tab.
 std::string to_string(const Error& error);
 
 // The caret page of a text: the line of `text` that holds byte `offset` (from 0) and under it a

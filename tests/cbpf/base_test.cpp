@@ -14,6 +14,12 @@ TEST(ErrorText, NamesOnlyThePartsOfThePlaceThatAreSet) {
             "instruction 0: no");
 }
 
+TEST(ErrorText, ControlBytesDoNotReachTheTerminal) {
+  EXPECT_EQ(to_string(Error{ErrorCode::kSyntax, "'\x1b[2J\x7f' is odd", {.file = "a\rb"}, {}}),
+            R"(a\x0db: '\x1b[2J\x7f' is odd)");
+  EXPECT_EQ(to_string(Error{ErrorCode::kSyntax, "\t\u00e9\n", {}, {}}), "\t\u00e9\n");
+}
+
 TEST(CaretPage, PointsUnderTheWord) {
   EXPECT_EQ(caret_page("tcp prot 80", 4, 4), "tcp prot 80\n    ^~~~");
   EXPECT_EQ(caret_page("a\nb\tcd\ne", 4, 9), "b\tcd\n \t^~");
