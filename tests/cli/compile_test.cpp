@@ -20,6 +20,15 @@ TEST(Compile, PrintsTheListingOfTcpdump) {
             "(004) ret      #0\n");
 }
 
+TEST(Compile, ErrorsNameTheFileOfTheExpression) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("filter", std::string("tcp\0", 4));
+  EXPECT_EQ(weir({"compile", "-F", file}).err,
+            "weir: " + file + ":1:4: the expression holds a null byte\n");
+  const std::string wrong = folder.file("wrong", "tcp port and");
+  EXPECT_EQ(weir({"compile", "-F", wrong}).err.rfind("weir: " + wrong + ": can't parse", 0), 0U);
+}
+
 TEST(Compile, FormsAgree) {
   const TemporaryFolder folder;
   const std::string decimal = weir({"compile", "-ddd", "tcp", "port", "80"}).out;

@@ -100,7 +100,11 @@ Result<cbpf::Program> make_program(const FilterText& filter, const TrafficSource
                                                              .swapped = source.swapped},
                                                  .read_file = read_list});
   if (!compiled) {
-    return tl::make_unexpected(std::move(compiled).error());
+    Error error = std::move(compiled).error();
+    if (error.place.file.empty()) {
+      error.place.file = filter.file;  // Else it is about a list.
+    }
+    return tl::make_unexpected(std::move(error));
   }
   input.set_tests = std::move(compiled->tests);
   return std::move(compiled->program);
@@ -238,7 +242,8 @@ Result<FilterInput> make_filter_input(const FilterText& filter, const Options& o
 
 Result<std::string> read_text_file(const std::string& path) {
   const auto refuse = [&] {
-    return fail(ErrorCode::kSystem, std::strerror(errno), {.file = path});
+    return fail(ErrorCode::kSystem, std::strerror(errno),
+                {.file = path == "-" ? "standard input" : path});
   };
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> owned(nullptr, std::fclose);
   std::FILE* file = stdin;
