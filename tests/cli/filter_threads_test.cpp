@@ -152,8 +152,8 @@ TEST(FilterSignals, LeaveAValidFile) {
       running.signal(number);
       const Answer answer = running.wait();
       EXPECT_EQ(answer.status, 0);
-      EXPECT_EQ(answer.err, "weir: stopped after 1 packets, 1 of which match\n");
-      EXPECT_EQ(answer.out, "1 of 1 packets match, 42 bytes\n");
+      EXPECT_EQ(answer.err, "weir: stopped after 1 packet, 1 of which matches\n");
+      EXPECT_EQ(answer.out, "1 of 1 packet matches, 42 bytes\n");
       EXPECT_EQ(read_file(out), whole.substr(0, 24 + 16 + 42));
     }
   }
@@ -171,7 +171,7 @@ TEST(FilterSignals, LeaveEveryFileOfASplitValid) {
   running.signal(SIGINT);
   const Answer answer = running.wait();
   EXPECT_EQ(answer.status, 0);
-  EXPECT_EQ(answer.err, "weir: stopped after 1 packets, 1 of which match\n");
+  EXPECT_EQ(answer.err, "weir: stopped after 1 packet, 1 of which matches\n");
   EXPECT_EQ(read_file(arp), whole.substr(0, 24 + 16 + 42));
   EXPECT_EQ(read_file(folder.path("ip.pcap")), whole.substr(0, 24));
 }

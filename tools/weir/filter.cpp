@@ -23,10 +23,15 @@ nlohmann::json json_of(const FilterTotals& totals) {
           {"bytes_matched", totals.bytes_matched}};
 }
 
+std::string packets_of(std::uint64_t count) {
+  return fmt::format("{} packet{}", count, count == 1 ? "" : "s");
+}
+
 std::string line_of(const FilterTotals& totals, bool only_count) {
-  return only_count ? fmt::format("{} packet{}", totals.matched, totals.matched == 1 ? "" : "s")
-                    : fmt::format("{} of {} packets match, {} bytes", totals.matched,
-                                  totals.packets, totals.bytes_matched);
+  return only_count ? packets_of(totals.matched)
+                    : fmt::format("{} of {} match{}, {} byte{}", totals.matched,
+                                  packets_of(totals.packets), totals.matched == 1 ? "es" : "",
+                                  totals.bytes_matched, totals.bytes_matched == 1 ? "" : "s");
 }
 
 void print_totals(const FilterRun& run) {
@@ -185,8 +190,9 @@ Status run(const Options& options) {
   }
   if (status || filter_run.totals().packets != 0) {
     if (filter_run.stopped() || !status) {
-      fmt::print(stderr, "weir: stopped after {} packets, {} of which match\n",
-                 filter_run.totals().packets, filter_run.totals().matched);
+      const FilterTotals& totals = filter_run.totals();
+      fmt::print(stderr, "weir: stopped after {}, {} of which match{}\n",
+                 packets_of(totals.packets), totals.matched, totals.matched == 1 ? "es" : "");
     }
     if (status) {
       print_totals(filter_run);
