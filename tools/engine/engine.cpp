@@ -117,4 +117,23 @@ Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter) {
   return fail(ErrorCode::kUsage, "no such engine");
 }
 
+Result<std::unique_ptr<Prepared>> prepare_joined(EngineId id, std::span<const Filter> filters,
+                                                 ir::JoinedResult result) {
+  switch (id) {
+    case EngineId::kExtendedInterpreter:
+      return prepare_joined_interpreter(filters, result);
+    case EngineId::kExtendedJit:
+      return prepare_joined_jit(filters, result);
+    case EngineId::kClassicInterpreter:
+    case EngineId::kLibpcap:
+    case EngineId::kKernelClassic:
+    case EngineId::kKernelSocket:
+    case EngineId::kKernelTc:
+    case EngineId::kKernelXdp:
+      break;
+  }
+  return fail(ErrorCode::kUnsupported,
+              std::string(info(id).name) + " runs several filters one by one");
+}
+
 }  // namespace weir::engine

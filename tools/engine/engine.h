@@ -14,6 +14,7 @@
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
 #include "cbpf/validate.h"
+#include "translator/ir/join.h"
 #include "translator/ir/set_tests.h"
 
 namespace weir::engine {
@@ -101,5 +102,11 @@ class Prepared {
 // Fails with kUnsupported or kPermission when this machine or the engine cannot run the filter; the
 // sentence is the reason a table shows.
 Result<std::unique_ptr<Prepared>> prepare(EngineId id, const Filter& filter);
+
+// Several filters (1 to ir::kMostJoined) of one link type as one program that shares what they have
+// in common; its results are those of `result`. kUnsupported for engines that do not run translated
+// programs in this process, and for filters that read metadata.
+Result<std::unique_ptr<Prepared>> prepare_joined(EngineId id, std::span<const Filter> filters,
+                                                 ir::JoinedResult result);
 
 }  // namespace weir::engine

@@ -13,6 +13,8 @@ PreparedResult prepare_classic_interpreter(const Filter& filter);
 PreparedResult prepare_libpcap(const Filter& filter);
 PreparedResult prepare_extended_interpreter(const Filter& filter);
 PreparedResult prepare_extended_jit(const Filter& filter);
+PreparedResult prepare_joined_interpreter(std::span<const Filter> filters, ir::JoinedResult result);
+PreparedResult prepare_joined_jit(std::span<const Filter> filters, ir::JoinedResult result);
 PreparedResult prepare_kernel_classic(const Filter& filter);
 PreparedResult prepare_kernel_extended(EngineId id, const Filter& filter);
 

@@ -4,8 +4,9 @@
 
 namespace weir::engine {
 
-PreparedResult prepare_extended_jit(const Filter& filter) {
-  const auto program = translate_for_user(filter);
+namespace {
+
+PreparedResult prepared(const Result<ebpf::Program>& program, bool ancillary) {
   if (!program) {
     return tl::make_unexpected(program.error());
   }
@@ -16,7 +17,17 @@ PreparedResult prepare_extended_jit(const Filter& filter) {
   const Footprint footprint{.instructions = ebpf::slot_count(program->instructions),
                             .native_bytes = static_cast<std::uint32_t>(native->code().size())};
   return std::make_unique<UserMachine<jit::NativeProgram>>(std::move(*native), footprint,
-                                                           filter.program.extensions() != 0);
+                                                           ancillary);
+}
+
+}  // namespace
+
+PreparedResult prepare_extended_jit(const Filter& filter) {
+  return prepared(translate_for_user(filter), filter.program.extensions() != 0);
+}
+
+PreparedResult prepare_joined_jit(std::span<const Filter> filters, ir::JoinedResult result) {
+  return prepared(translate_joined_for_user(filters, result), false);
 }
 
 }  // namespace weir::engine

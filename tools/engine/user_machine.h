@@ -83,4 +83,8 @@ class UserMachine : public Prepared {
 // The filter as a program of the `user` target, if the packets bring all it reads.
 Result<ebpf::Program> translate_for_user(const Filter& filter);
 
+// The same for several filters as one (engine.h, prepare_joined).
+Result<ebpf::Program> translate_joined_for_user(std::span<const Filter> filters,
+                                                ir::JoinedResult result);
+
 }  // namespace weir::engine

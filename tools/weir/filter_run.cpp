@@ -53,21 +53,33 @@ void count(const cbpf::Batch& batch, const std::vector<std::uint32_t>& verdicts,
 
 Result<engine::Prepared*> FilterByLinkType::get(int link_type, bool swapped) {
   const std::scoped_lock lock(mutex_);
-  auto& prepared = prepared_[{link_type, swapped}];
-  if (prepared == nullptr) {
+  auto made = find(link_type, swapped);
+  return made ? Result<engine::Prepared*>((*made)->prepared.get())
+              : tl::make_unexpected(std::move(made.error()));
+}
+
+Result<engine::Filter> FilterByLinkType::filter(int link_type, bool swapped) {
+  const std::scoped_lock lock(mutex_);
+  auto made = find(link_type, swapped);
+  return made ? Result<engine::Filter>((*made)->filter)
+              : tl::make_unexpected(std::move(made.error()));
+}
+
+Result<FilterByLinkType::Made*> FilterByLinkType::find(int link_type, bool swapped) {
+  auto found = made_.find({link_type, swapped});
+  if (found == made_.end()) {
     auto made = make(link_type, swapped);
     if (!made) {
       return tl::make_unexpected(rule_ == nullptr
                                      ? std::move(made.error())
                                      : at_rule(std::move(made.error()), *rule_, plan_.rules_file));
     }
-    prepared = std::move(*made);
+    found = made_.emplace(std::pair(link_type, swapped), std::move(*made)).first;
   }
-  return prepared.get();
+  return &found->second;
 }
 
-Result<std::unique_ptr<engine::Prepared>> FilterByLinkType::make(int link_type,
-                                                                 bool swapped) const {
+Result<FilterByLinkType::Made> FilterByLinkType::make(int link_type, bool swapped) const {
   const TrafficSource source = {.link_type = link_type, .savefile = true, .swapped = swapped};
   const auto input =
       make_filter_input(rule_ == nullptr ? plan_.filter : FilterText{.text = rule_->expression},
@@ -75,13 +87,15 @@ Result<std::unique_ptr<engine::Prepared>> FilterByLinkType::make(int link_type,
   if (!input) {
     return tl::make_unexpected(input.error());
   }
-  auto made = engine::prepare(plan_.engine, input->filter());
-  if (made) {
-    if (const auto warning = engine::dialect_warning(plan_.engine, input->filter())) {
-      fmt::print(stderr, "weir: warning: {}\n", *warning);
-    }
+  engine::Filter filter = input->filter();
+  auto prepared = engine::prepare(plan_.engine, filter);
+  if (!prepared) {
+    return tl::make_unexpected(prepared.error());
   }
-  return made;
+  if (const auto warning = engine::dialect_warning(plan_.engine, filter)) {
+    fmt::print(stderr, "weir: warning: {}\n", *warning);
+  }
+  return Made{std::move(filter), std::move(*prepared)};
 }
 
 FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
@@ -290,34 +304,6 @@ Status FilterRun::run_in_threads(cbpf::SavefileReader& reader, const std::string
   }
   bytes_before_ += worker.bytes_read;
   return worker.result;
-}
-
-Status FilterRun::judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts) {
-  const std::size_t count = batch.packets.size();
-  verdicts.of.resize(branches_.size());
-  for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
-    verdicts.of[rule].resize(count);
-    const auto filter = branches_[rule]->filters.get(batch.link_type, swapped_);
-    if (!filter) {
-      return tl::make_unexpected(filter.error());
-    }
-    if (auto ran = run_filter(**filter, batch, file, verdicts.of[rule]); !ran) {
-      return ran;
-    }
-  }
-  if (branches_.size() == 1) {
-    return {};
-  }
-  verdicts.any.assign(count, 0);
-  for (std::vector<std::uint32_t>& of : verdicts.of) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (plan_.first) {
-        of[i] = verdicts.any[i] != 0 ? 0 : of[i];
-      }
-      verdicts.any[i] |= of[i];
-    }
-  }
-  return {};
 }
 
 Status FilterRun::run_filter(engine::Prepared& filter, const cbpf::Batch& batch,

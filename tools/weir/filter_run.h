@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -62,14 +63,21 @@ class FilterByLinkType {
   FilterByLinkType(const FilterPlan& plan, const filter::Rule* rule) : plan_(plan), rule_(rule) {}
 
   Result<engine::Prepared*> get(int link_type, bool swapped);
+  // What get() was made of.
+  Result<engine::Filter> filter(int link_type, bool swapped);
 
  private:
-  Result<std::unique_ptr<engine::Prepared>> make(int link_type, bool swapped) const;
+  struct Made {
+    engine::Filter filter;
+    std::unique_ptr<engine::Prepared> prepared;
+  };
+  Result<Made*> find(int link_type, bool swapped);
+  Result<Made> make(int link_type, bool swapped) const;
 
   const FilterPlan& plan_;
   const filter::Rule* rule_;
   std::mutex mutex_;
-  std::map<std::pair<int, bool>, std::unique_ptr<engine::Prepared>> prepared_;
+  std::map<std::pair<int, bool>, Made> made_;
 };
 
 class FilterRun {
@@ -103,6 +111,7 @@ class FilterRun {
   struct Verdicts {
     std::vector<std::vector<std::uint32_t>> of;
     std::vector<std::uint32_t> any;
+    std::vector<std::uint32_t> joined;  // The results of joined rules.
   };
   struct Worker;
 
@@ -112,6 +121,12 @@ class FilterRun {
   Status run_in_threads(cbpf::SavefileReader& reader, const std::string& file);
   // The filters' part of the work, for any thread.
   Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
+  Result<engine::Prepared*> joined_filter(std::size_t first, std::size_t count, int link_type);
+  Status judge_alone(std::size_t rule, const cbpf::Batch& batch, const std::string& file,
+                     std::vector<std::uint32_t>& verdicts);
+  Status judge_joined(engine::Prepared& joined, std::size_t first, std::size_t count,
+                      const cbpf::Batch& batch, Verdicts& verdicts) const;
+  void decide_any(Verdicts& verdicts, std::size_t count) const;
   Status run_filter(engine::Prepared& filter, const cbpf::Batch& batch, const std::string& file,
                     std::vector<std::uint32_t>& verdicts);
   // The rest, batch by batch in the order of the file.
@@ -125,6 +140,9 @@ class FilterRun {
   std::vector<std::unique_ptr<Branch>> branches_;
   StopSignals stop_;
   MapGuard guard_;
+  // Rules as one, by the first of them, link type and byte order; null where they cannot be.
+  std::map<std::tuple<std::size_t, int, bool>, std::unique_ptr<engine::Prepared>> joined_;
+  std::mutex joined_mutex_;
   std::mutex kernel_;  // The kernel's engines take one batch at a time.
   std::atomic<bool> ended_ = false;
   bool opened_ = false;
