@@ -104,10 +104,10 @@ inline constexpr std::size_t kFinal = kReturnVerdict + 1;
 // (final.other is 1) or do not (0), it is `verdict`, else what follows says.
 inline constexpr std::size_t kFinalPair = kFinal + 3;
 // Two tests with one target, by both widths: where one of them differs; where one does not.
-inline constexpr std::size_t kEitherDiffers = kFinalPair + 3 * 3;
-inline constexpr std::size_t kEitherEqual = kEitherDiffers + 3 * 3;
+inline constexpr std::size_t kEitherDiffers = kFinalPair + 3UL * 3;
+inline constexpr std::size_t kEitherEqual = kEitherDiffers + 3UL * 3;
 // kHeader of one byte and what is > or <= of kPast on its result.
-inline constexpr std::size_t kHeaderPast = kEitherEqual + 3 * 3;
+inline constexpr std::size_t kHeaderPast = kEitherEqual + 3UL * 3;
 // A compare of the low half of a register with a number, with a verdict on either side: != and <.
 inline constexpr std::size_t kFinalCompare = kHeaderPast + 2;
 inline constexpr std::size_t kCount = kFinalCompare + 2;
