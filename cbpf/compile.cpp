@@ -121,7 +121,9 @@ Result<int> link_type_by_name(const std::string& name) {
       return number;
     }
   }
-  return fail(ErrorCode::kUsage, "unknown link type '" + name + "'");
+  return fail(ErrorCode::kUsage, "unknown link type '" + name +
+                                     "'; EN10MB, RAW and LINUX_SLL2 are some, and "
+                                     "pcap-linktype(7) has them all, without DLT_");
 }
 
 std::string link_type_name(int link_type) {

@@ -195,7 +195,7 @@ Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t roo
     if (*more == 0) {
       if (!decompressor_->at_end()) {
         return fail(ErrorCode::kInvalidFile,
-                    fmt::format("the {} data break off", compression_name(compression_)),
+                    fmt::format("the {} data end too early", compression_name(compression_)),
                     {.file = name_});
       }
       return 0;

@@ -75,7 +75,7 @@ class SavefileInput {
   // grows only when the window has nearly filled it, so a record that lies about its length costs
   // no more memory than some times the bytes that are really there. False at the end of the file;
   // kSystem when read() fails, which a signal can also make it do; kInvalidFile when compressed
-  // data are damaged or break off.
+  // data are damaged or end too early.
   Result<bool> fill();
 
   // Whether the window may hold what is not in the file, since it has become shorter or cannot be

@@ -91,7 +91,7 @@ TEST(Compression, AFileThatBreaksOffGivesItsWholePacketsAndSaysSo) {
     const auto read = test::read_all(file);
     EXPECT_GE(read.packets.size(), 500U) << compression_name(compression);
     EXPECT_EQ(read.error,
-              "test.pcap: the " + std::string(compression_name(compression)) + " data break off");
+              "test.pcap: the " + std::string(compression_name(compression)) + " data end too early");
   }
 }
 

@@ -189,7 +189,7 @@ TEST(Pcap, RefusesWhatIsNoSavefile) {
             "test.pcap: a modified pcap file (magic number a1b2cd34) cannot be read");
   EXPECT_EQ(error("\xa1\x2b\x3c\x4d and so on"),
             "test.pcap: a Navtel pcap file (magic number a12b3c4d) cannot be read");
-  EXPECT_EQ(error("\x1f\x8b\x08\x08 and so on"), "test.pcap: the gzip data break off");
+  EXPECT_EQ(error("\x1f\x8b\x08\x08 and so on"), "test.pcap: the gzip data end too early");
 }
 
 TEST(Pcap, OpenTellsWhatTheSystemSays) {
