@@ -36,7 +36,7 @@ void FactSweep::run() {
 void FactSweep::visit(BlockId at) {
   FactState state = states_[at];
   for (const ValueId id : function_.blocks[at].body) {
-    const ir::Value& value = function_.values[id];
+    const ir::Value value = function_.values[id];  // A new constant may move the values.
     if (ir::is_effect(value.op)) {
       known_[at].add(value);
     }

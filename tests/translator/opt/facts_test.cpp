@@ -40,6 +40,31 @@ b5:
 )");
 }
 
+// Nothing in the function is 0 before: the number it ends with is new.
+TEST(Facts, AGuardThatFailsEndsTheFilter) {
+  EXPECT_EQ(after("facts", R"(
+b0:
+  v0 = length
+  branch ge v0, 1 ? b2 : b1
+b1:
+  guard v0
+  v1 = div 7, v0
+  return v1
+b2:
+  return 1
+)"),
+            R"(
+b0:
+  v0 = length
+  branch eq v0, 0 ? b1 : b2
+b1:
+  guard v0
+  return 0
+b2:
+  return 1
+)");
+}
+
 TEST(Facts, AHeaderLengthIsAMultipleOfFourUpToSixty) {
   EXPECT_EQ(after("facts", R"(
 b0:
