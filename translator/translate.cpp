@@ -15,6 +15,19 @@ ir::SetTests sets_of(const ir::SetTests* tests) {
   return tests != nullptr ? *tests : ir::SetTests{};
 }
 
+// The last steps: lower, check.
+Result<ebpf::Program> lowered(const ir::Function& function, const lower::Target& target,
+                              const std::optional<lower::Rule>& rule = std::nullopt) {
+  auto extended = lower::to_extended(function, target, rule);
+  if (!extended) {
+    return extended;
+  }
+  if (auto checked = ebpf::check(*extended); !checked) {
+    return tl::make_unexpected(checked.error());
+  }
+  return extended;
+}
+
 }  // namespace
 
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
@@ -41,14 +54,7 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
   if (auto report = opt::run_passes(*function, options.passes); !report) {
     return tl::make_unexpected(report.error());
   }
-  auto extended = lower::to_extended(*function, target, options.rule);
-  if (!extended) {
-    return extended;
-  }
-  if (auto checked = ebpf::check(*extended); !checked) {
-    return tl::make_unexpected(checked.error());
-  }
-  return extended;
+  return lowered(*function, target, options.rule);
 }
 
 // Each is optimised alone first: so it asks for few bytes, and for most of them in its first block.
@@ -71,14 +77,7 @@ Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, 
     return tl::make_unexpected(report.error());
   }
   ir::ask_where_needed(joined);
-  auto extended = lower::to_extended(joined, target);
-  if (!extended) {
-    return extended;
-  }
-  if (auto checked = ebpf::check(*extended); !checked) {
-    return tl::make_unexpected(checked.error());
-  }
-  return extended;
+  return lowered(joined, target);
 }
 
 Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& program,

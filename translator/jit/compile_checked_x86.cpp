@@ -63,39 +63,21 @@ class Compiler {
  private:
   // ---- Before any code ----
 
-  // The instruction each jump and local call leads to, and which are led to.
   void find_targets() {
     const auto n = static_cast<std::uint32_t>(all_.size());
-    std::vector<std::uint32_t> slot_of(n);
-    std::vector<std::uint32_t> at_slot;
-    at_slot.reserve(n + 8);
-    for (std::uint32_t i = 0; i < n; ++i) {
-      slot_of[i] = static_cast<std::uint32_t>(at_slot.size());
-      at_slot.push_back(i);
-      if (slots(all_[i]) == 2) {
-        at_slot.push_back(kNone);
-      }
-    }
-    target_of_.assign(n, kNone);
+    target_of_ = jump_targets(input_.program);
     label_of_.assign(n, kNone);
-    for (index_ = 0; index_ < n; ++index_) {
-      std::int64_t distance = 0;
-      if (const auto* jump = std::get_if<ebpf::Jump>(&all_[index_])) {
-        distance = jump->offset;
-      } else if (const auto* call = std::get_if<ebpf::Call>(&all_[index_]);
-                 call != nullptr && call->kind == ebpf::CallKind::kLocal) {
-        distance = call->imm;
-        calls_ = true;
-      } else {
+    for (std::uint32_t i = 0; i < n; ++i) {
+      const std::uint32_t to = target_of_[i];
+      if (to == kNoTarget) {
         continue;
       }
-      const std::int64_t slot = std::int64_t{slot_of[index_]} + 1 + distance;
-      const std::uint32_t to = at_slot[static_cast<std::size_t>(slot)];
-      target_of_[index_] = to;
       if (label_of_[to] == kNone) {
         label_of_[to] = a_.new_label().id;
       }
-      backs_ += to <= index_ && std::holds_alternative<ebpf::Jump>(all_[index_]) ? 1 : 0;
+      const bool jumps = std::holds_alternative<ebpf::Jump>(all_[i]);
+      calls_ = calls_ || !jumps;
+      backs_ += jumps && to <= i ? 1 : 0;
     }
   }
 

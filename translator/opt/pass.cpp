@@ -118,12 +118,13 @@ Result<std::vector<PassReport>> run_passes(ir::Function& function, const PassOpt
     return options.clock ? options.clock() : std::chrono::nanoseconds{};
   };
   std::vector<PassReport> reports;
+  Size size = size_of(function);
   for (const Pass& pass : *passes) {
-    PassReport report{.name = pass.name, .before = size_of(function)};
+    PassReport report{.name = pass.name, .before = size};
     const std::chrono::nanoseconds start = now();
     pass.run(function);
     report.time = now() - start;
-    report.after = size_of(function);
+    report.after = size = size_of(function);
     reports.push_back(report);
     if (options.dump) {
       options.dump(pass.name, function);

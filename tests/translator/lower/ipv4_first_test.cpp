@@ -6,20 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "translator/ir/check.h"
+#include "tests/translator/lower/rewritten.h"
 #include "translator/ir/text.h"
 
 namespace weir::lower {
 namespace {
 
-std::string arranged(std::string_view text) {
-  auto function = ir::parse(text);
-  EXPECT_TRUE(function) << to_string(function.error());
-  ask_for_ipv4_first(*function);
-  const Status checked = ir::check(*function);
-  EXPECT_TRUE(checked) << to_string(checked.error());
-  return "\n" + ir::print(*function);
-}
+std::string arranged(std::string_view text) { return rewritten(text, ask_for_ipv4_first); }
 
 TEST(Ipv4First, TheQuestionsAndTheirWaysChangePlaces) {
   EXPECT_EQ(arranged(R"(

@@ -6,20 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "translator/ir/check.h"
+#include "tests/translator/lower/rewritten.h"
 #include "translator/ir/text.h"
 
 namespace weir::lower {
 namespace {
 
-std::string delayed(std::string_view text) {
-  auto function = ir::parse(text);
-  EXPECT_TRUE(function) << to_string(function.error());
-  delay_needs(*function);
-  const Status checked = ir::check(*function);
-  EXPECT_TRUE(checked) << to_string(checked.error());
-  return "\n" + ir::print(*function);
-}
+std::string delayed(std::string_view text) { return rewritten(text, delay_needs); }
 
 TEST(LateNeeds, GoPastATestThatRejects) {
   EXPECT_EQ(delayed(R"(

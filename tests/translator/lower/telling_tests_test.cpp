@@ -6,20 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "translator/ir/check.h"
+#include "tests/translator/lower/rewritten.h"
 #include "translator/ir/text.h"
 
 namespace weir::lower {
 namespace {
 
-std::string reordered(std::string_view text) {
-  auto function = ir::parse(text);
-  EXPECT_TRUE(function) << to_string(function.error());
-  ask_telling_tests_first(*function);
-  const Status checked = ir::check(*function);
-  EXPECT_TRUE(checked) << to_string(checked.error());
-  return "\n" + ir::print(*function);
-}
+std::string reordered(std::string_view text) { return rewritten(text, ask_telling_tests_first); }
 
 TEST(TellingTests, TheProtocolComesBeforeTheEtherType) {
   EXPECT_EQ(reordered(R"(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/random/choices.h"
+#include "tests/translator/lower/rewritten.h"
 #include "translator/ir/builder.h"
 #include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
@@ -18,13 +19,10 @@ namespace weir::lower {
 namespace {
 
 std::string widened(std::string_view text) {
-  auto function = ir::parse(text);
-  EXPECT_TRUE(function) << to_string(function.error());
-  widen_tests(*function);
-  ir::compact(*function);
-  const Status checked = ir::check(*function);
-  EXPECT_TRUE(checked) << to_string(checked.error());
-  return "\n" + ir::print(*function);
+  return rewritten(text, [](ir::Function& function) {
+    widen_tests(function);
+    ir::compact(function);
+  });
 }
 
 TEST(WideTests, ProtocolAndFragmentAreOneQuestion) {
