@@ -90,8 +90,8 @@ TEST(Compression, AFileThatBreaksOffGivesItsWholePacketsAndSaysSo) {
     file.resize(file.size() - 5);
     const auto read = test::read_all(file);
     EXPECT_GE(read.packets.size(), 500U) << compression_name(compression);
-    EXPECT_EQ(read.error,
-              "test.pcap: the " + std::string(compression_name(compression)) + " data end too early");
+    EXPECT_EQ(read.error, "test.pcap: the " + std::string(compression_name(compression)) +
+                              " data end too early");
   }
 }
 
