@@ -15,11 +15,34 @@ tl::unexpected<Error> refused(const char* what) {
   return fail(ErrorCode::kSystem, std::string(what) + ": " + std::strerror(errno));
 }
 
+std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+
 }  // namespace
+
+CodePool::Pages CodePool::fresh(std::size_t bytes) {
+  const std::size_t guard = page_bytes();
+  void* all = mmap(nullptr, bytes + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (all == MAP_FAILED) {
+    return {};
+  }
+  const Pages pages{.address = static_cast<std::uint8_t*>(all) + guard, .bytes = bytes};
+  if (mprotect(pages.address, bytes, PROT_READ | PROT_WRITE) != 0) {
+    const int why = errno;
+    release(pages);
+    errno = why;
+    return {};
+  }
+  return pages;
+}
+
+void CodePool::release(Pages pages) {
+  const std::size_t guard = page_bytes();
+  munmap(pages.address - guard, pages.bytes + 2 * guard);
+}
 
 CodePool::~CodePool() {
   for (const Pages& pages : kept_) {
-    munmap(pages.address, pages.bytes);
+    release(pages);
   }
 }
 
@@ -45,20 +68,18 @@ void CodePool::give(Pages pages) {
       return;
     }
   }
-  munmap(pages.address, pages.bytes);
+  release(pages);
 }
 
 Result<CodeMemory> CodeMemory::make(Bytes code, std::shared_ptr<CodePool> pool) {
-  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_bytes();
   const std::size_t bytes = std::max<std::size_t>((code.size() + page - 1) / page, 1) * page;
   CodePool::Pages pages = pool != nullptr ? pool->take(bytes) : CodePool::Pages{};
   if (pages.address == nullptr) {
-    void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (address == MAP_FAILED) {
+    pages = CodePool::fresh(bytes);
+    if (pages.address == nullptr) {
       return refused("no memory for machine code");
     }
-    pages = {.address = address, .bytes = bytes};
   }
   CodeMemory memory(pages, code.size(), std::move(pool));
   if (!code.empty()) {
@@ -68,7 +89,7 @@ Result<CodeMemory> CodeMemory::make(Bytes code, std::shared_ptr<CodePool> pool) 
     return refused("memory cannot be made executable");
   }
   // Where the processor fetches instructions past its data caches, it has to be told of new ones.
-  auto* const code_begin = static_cast<char*>(pages.address);
+  auto* const code_begin = reinterpret_cast<char*>(pages.address);
   __builtin___clear_cache(code_begin, code_begin + code.size());
   return memory;
 }
@@ -96,7 +117,7 @@ CodeMemory::~CodeMemory() {
   if (pool_ != nullptr) {
     pool_->give(pages_);
   } else {
-    munmap(pages_.address, pages_.bytes);
+    CodePool::release(pages_);
   }
 }
 
