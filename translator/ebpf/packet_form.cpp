@@ -43,10 +43,10 @@ class Former {
 
   void drop_unread() {
     const std::size_t n = ops().size();
-    dropped_.assign(n, false);
+    dropped_.assign(n, 0);
     live_.assign(n + 1, 0);
     for (std::size_t i = n; i-- > 0;) {
-      if (dropped_[i]) {
+      if (dropped_[i] != 0) {
         live_[i] = live_[i + 1];
         continue;
       }
@@ -62,13 +62,13 @@ class Former {
       }
       const PacketEffect what = effect_of(op, all_);
       if (what.pure && (live & what.writes) == 0) {
-        dropped_[i] = true;
+        dropped_[i] = 1;
       } else {
         live = static_cast<std::uint16_t>((live & ~what.writes) | what.reads);
       }
       live_[i] = live;
-      form_.used |=
-          dropped_[i] ? std::uint16_t{0} : static_cast<std::uint16_t>(what.reads | what.writes);
+      form_.used |= dropped_[i] != 0 ? std::uint16_t{0}
+                                     : static_cast<std::uint16_t>(what.reads | what.writes);
     }
   }
 
@@ -111,7 +111,7 @@ class Former {
     narrow(test);
     // The test stands where the load was as far as jumps are concerned.
     std::fill(dropped_.begin() + static_cast<std::ptrdiff_t>(load),
-              dropped_.begin() + static_cast<std::ptrdiff_t>(at), true);
+              dropped_.begin() + static_cast<std::ptrdiff_t>(at), 1);
   }
 
   // Fewer bytes where the mask leaves only those. Not of orders, which look at all.
@@ -173,7 +173,7 @@ class Former {
     point.mask = bits;
     point.shift = static_cast<std::uint8_t>(count);
     std::fill(dropped_.begin() + static_cast<std::ptrdiff_t>(at - 3),
-              dropped_.begin() + static_cast<std::ptrdiff_t>(at), true);
+              dropped_.begin() + static_cast<std::ptrdiff_t>(at), 1);
   }
 
   // The 32-bit operation of a register with a number, if it is that.
@@ -215,7 +215,7 @@ class Former {
   void turn_tests() {
     for (std::size_t i = 0; i + 2 < ops().size(); ++i) {
       const std::size_t next = kept_from(i + 1);
-      if (dropped_[i] || ops()[i].kind != PacketOpKind::kTest || next >= first_verdict_ ||
+      if (dropped_[i] != 0 || ops()[i].kind != PacketOpKind::kTest || next >= first_verdict_ ||
           ops()[next].kind != PacketOpKind::kVerdict || is_led_to(i + 1, next) ||
           kept_from(ops()[i].target) != kept_from(next + 1)) {
         continue;
@@ -231,12 +231,12 @@ class Former {
       }
       test.op = opposite(test.op);
       test.target = static_cast<std::uint32_t>(*verdict);
-      dropped_[next] = true;
+      dropped_[next] = 1;
     }
   }
 
   std::size_t kept_from(std::size_t at) const {
-    while (at < dropped_.size() && dropped_[at]) {
+    while (at < dropped_.size() && dropped_[at] != 0) {
       ++at;
     }
     return at;
@@ -256,7 +256,7 @@ class Former {
   // A verdict behind all others that some jump leads to.
   std::optional<std::size_t> appended_verdict(std::uint32_t value) {
     for (std::size_t i = first_verdict_; i < ops().size(); ++i) {
-      if (!dropped_[i] && ops()[i].value == value) {
+      if (dropped_[i] == 0 && ops()[i].value == value) {
         return i;
       }
     }
@@ -298,21 +298,21 @@ class Former {
     std::vector<std::uint32_t> next_kept(n + 1, static_cast<std::uint32_t>(n));
     for (std::size_t i = n; i-- > 0;) {
       const PacketOp& op = ops()[i];
-      if (!dropped_[i] && op.kind == PacketOpKind::kGo &&
+      if (dropped_[i] == 0 && op.kind == PacketOpKind::kGo &&
           next_kept[op.target] == next_kept[i + 1]) {
-        dropped_[i] = true;
+        dropped_[i] = 1;
       }
-      next_kept[i] = dropped_[i] ? next_kept[i + 1] : static_cast<std::uint32_t>(i);
+      next_kept[i] = dropped_[i] != 0 ? next_kept[i + 1] : static_cast<std::uint32_t>(i);
     }
     std::uint32_t kept = 0;
     for (std::size_t i = 0; i < n; ++i) {
       new_place[i] = kept;
-      kept += dropped_[i] ? 0 : 1;
+      kept += dropped_[i] != 0 ? 0 : 1;
     }
     std::vector<PacketOp> left;
     left.reserve(kept);
     for (std::size_t i = 0; i < n; ++i) {
-      if (!dropped_[i]) {
+      if (dropped_[i] == 0) {
         left.push_back(ops()[i]);
         left.back().is_target = false;
         if (jumps(left.back())) {
@@ -353,8 +353,8 @@ class Former {
   const AccessProof& proof_;
   PacketForm form_;
   std::uint32_t first_verdict_;
-  std::vector<bool> dropped_;
-  std::vector<std::uint16_t> live_;  // Registers read behind the place in front of an operation.
+  std::vector<std::uint8_t> dropped_;  // 1 where an operation is.
+  std::vector<std::uint16_t> live_;    // Registers read behind the place in front of an operation.
 };
 
 }  // namespace

@@ -30,11 +30,12 @@ class Stepper {
   void make() {
     const auto n = static_cast<std::uint32_t>(all_.size());
     op_of_.assign(n + 1, kNone);
-    targeted_.assign(n, false);
+    targeted_.assign(n, 0);
     ops().reserve(n + 4);
+    verdicts_.reserve(4);
     bool alive = true;
     for (std::uint32_t i = 0; i < n; ++i) {
-      alive = (alive || targeted_[i]) && proof_.facts[i].reached;
+      alive = (alive || targeted_[i] != 0) && proof_.facts[i].reached;
       op_of_[i] = static_cast<std::uint32_t>(ops().size());
       if (!alive) {
         continue;
@@ -107,7 +108,7 @@ class Stepper {
   // The sum of a pointer and a register, or what is added to such a sum right behind it.
   bool add_to_pointer(const Alu& alu) {
     if (const auto* imm = std::get_if<std::int32_t>(&alu.src)) {
-      if (targeted_[index_] || ops().empty()) {
+      if (targeted_[index_] != 0 || ops().empty()) {
         return false;
       }
       PacketOp& last = ops().back();
@@ -131,7 +132,7 @@ class Stepper {
                        .dst = alu.dst,
                        .index = index_};
     // A copy of the pointer that was made for this alone.
-    if (onto_pointer && src != alu.dst && !targeted_[index_] && !ops().empty() &&
+    if (onto_pointer && src != alu.dst && targeted_[index_] == 0 && !ops().empty() &&
         ops().back().kind == PacketOpKind::kPoint && ops().back().dst == alu.dst) {
       ops().back() = sum;
       return true;
@@ -144,7 +145,7 @@ class Stepper {
     constexpr auto kTurns =
         std::endian::native == std::endian::little ? EndianOp::kToBig : EndianOp::kToLittle;
     if ((endian.op == EndianOp::kSwap || endian.op == kTurns) && endian.bits != 64 &&
-        !targeted_[index_] && !ops().empty()) {
+        targeted_[index_] == 0 && !ops().empty()) {
       PacketOp& last = ops().back();
       if (last.kind == PacketOpKind::kLoad && last.dst == endian.dst && !last.sign_extend &&
           !last.swapped && 8 * static_cast<unsigned>(last.width) == endian.bits) {
@@ -232,7 +233,7 @@ class Stepper {
       }
     } else {
       op.target = target;
-      targeted_[target] = true;
+      targeted_[target] = 1;
     }
     return add(op);
   }
@@ -260,8 +261,8 @@ class Stepper {
   const std::vector<Instruction>& all_;
   const AccessProof& proof_;
   PacketSteps steps_;
-  std::vector<std::uint32_t> op_of_;  // The operation each instruction begins with.
-  std::vector<bool> targeted_;        // Instructions some operation jumps to.
+  std::vector<std::uint32_t> op_of_;    // The operation each instruction begins with.
+  std::vector<std::uint8_t> targeted_;  // 1 where some operation jumps to an instruction.
   std::vector<std::uint32_t> verdicts_;
   std::uint32_t index_ = 0;  // The instruction in hand.
 };

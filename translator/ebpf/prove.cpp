@@ -21,6 +21,8 @@ constexpr std::int64_t kMaxFixed = std::int64_t{1} << 32;
 constexpr std::uint32_t kNoState = 0xffffffff;
 
 constexpr std::size_t kRegisters = 11;
+// As many ways as filters mostly have to places ahead, at a time.
+constexpr std::size_t kExpectedStates = 8;
 
 class Prover {
  public:
@@ -97,6 +99,9 @@ class Prover {
     const std::size_t n = program_.instructions.size();
     stride_ = kRegisters + slots_;
     state_of_.assign(n, kNoState);
+    values_.reserve(kExpectedStates * stride_);
+    facts_at_.reserve(kExpectedStates);
+    free_.reserve(kExpectedStates);
     now_.assign(stride_, constant(0));
     reg(Reg::kR1) = {.kind = Kind::kContext};
     reg(Reg::kR10) = {.kind = Kind::kFrame};

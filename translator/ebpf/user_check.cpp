@@ -21,9 +21,9 @@ class Checker {
     }
     begins_.reserve(all.size() + 8);
     for (const Instruction& instruction : all) {
-      begins_.push_back(true);
+      begins_.push_back(1);
       if (slots(instruction) == 2) {
-        begins_.push_back(false);
+        begins_.push_back(0);
       }
     }
     for (index_ = 0; index_ < all.size(); ++index_) {
@@ -53,7 +53,7 @@ class Checker {
   bool leads_somewhere(std::int64_t distance) const {
     const std::int64_t slot = static_cast<std::int64_t>(slot_) + 1 + distance;
     return slot >= 0 && slot < static_cast<std::int64_t>(begins_.size()) &&
-           begins_[static_cast<std::size_t>(slot)];
+           begins_[static_cast<std::size_t>(slot)] != 0;
   }
 
   Status check_register(Reg reg) const {
@@ -173,8 +173,8 @@ class Checker {
   const Program& program_;
   std::span<const Helper> helpers_;
   bool legacy_packet_access_;
-  std::vector<bool> begins_;  // By slot: whether an instruction does.
-  std::size_t index_ = 0;     // The instruction in hand, and its slot.
+  std::vector<std::uint8_t> begins_;  // By slot: 1 where an instruction does.
+  std::size_t index_ = 0;             // The instruction in hand, and its slot.
   std::size_t slot_ = 0;
 };
 

@@ -10,7 +10,12 @@ constexpr bool fits8(std::int64_t value) { return value >= -128 && value <= 127;
 
 }  // namespace
 
-Assembler::Assembler(std::size_t expected_bytes) { bytes_.reserve(expected_bytes); }
+Assembler::Assembler(std::size_t expected_bytes) {
+  bytes_.reserve(expected_bytes);
+  // As often as code of filters jumps.
+  jumps_.reserve(expected_bytes / 16);
+  places_.reserve(expected_bytes / 16);
+}
 
 void Assembler::byte(unsigned value) { bytes_.push_back(static_cast<std::uint8_t>(value)); }
 
@@ -373,14 +378,13 @@ void Assembler::jcc(Condition condition, Label target) {
 }
 void Assembler::call(Label target) { add_jump(JumpKind::kCall, Condition::kEqual, target); }
 
-void Assembler::write_jump(std::vector<std::uint8_t>& out, const Jump& jump,
-                           std::int64_t distance) const {
-  const auto put = [&out](unsigned value) { out.push_back(static_cast<std::uint8_t>(value)); };
+std::uint8_t* Assembler::write_jump(std::uint8_t* out, const Jump& jump, std::int64_t distance) {
+  const auto put = [&out](unsigned value) { *out++ = static_cast<std::uint8_t>(value); };
   const unsigned condition = static_cast<unsigned>(jump.condition);
   if (jump.size == 2) {
     put(jump.kind == JumpKind::kJmp ? 0xeb : 0x70 | condition);
     put(static_cast<unsigned>(distance) & 0xff);
-    return;
+    return out;
   }
   if (jump.kind == JumpKind::kJcc) {
     put(0x0f);
@@ -392,6 +396,7 @@ void Assembler::write_jump(std::vector<std::uint8_t>& out, const Jump& jump,
   for (int shift = 0; shift < 32; shift += 8) {
     put(bits >> shift & 0xff);
   }
+  return out;
 }
 
 std::vector<std::uint8_t> Assembler::finish() {
@@ -413,15 +418,16 @@ std::vector<std::uint8_t> Assembler::finish() {
       }
     }
   }
-  std::vector<std::uint8_t> out;
-  out.reserve(bytes_.size() + before.back());
-  std::uint32_t from = 0;
+  std::vector<std::uint8_t> out(bytes_.size() + before.back());
+  std::uint8_t* to = out.data();
+  const std::uint8_t* from = bytes_.data();
   for (std::size_t i = 0; i < jumps_.size(); ++i) {
-    out.insert(out.end(), bytes_.begin() + from, bytes_.begin() + jumps_[i].at);
-    from = jumps_[i].at;
-    write_jump(out, jumps_[i], distance(i));
+    const std::uint8_t* const place = bytes_.data() + jumps_[i].at;
+    to = std::copy(from, place, to);
+    from = place;
+    to = write_jump(to, jumps_[i], distance(i));
   }
-  out.insert(out.end(), bytes_.begin() + from, bytes_.end());
+  std::copy(from, static_cast<const std::uint8_t*>(bytes_.data()) + bytes_.size(), to);
   return out;
 }
 

@@ -156,7 +156,8 @@ class Assembler {
   void op_reg(Size size, unsigned opcode, unsigned reg, Gp rm);
   void op_mem(Size size, unsigned opcode, unsigned reg, Mem rm);
   void add_jump(JumpKind kind, Condition condition, Label target);
-  void write_jump(std::vector<std::uint8_t>& out, const Jump& jump, std::int64_t distance) const;
+  // Returns the place behind it.
+  static std::uint8_t* write_jump(std::uint8_t* out, const Jump& jump, std::int64_t distance);
 
   std::vector<std::uint8_t> bytes_;
   std::vector<Jump> jumps_;

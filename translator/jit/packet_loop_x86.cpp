@@ -45,6 +45,8 @@ PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketForm& form)
 
 void PacketLoop::choose_registers() {
   std::vector<Gp> free;
+  free.reserve(11);
+  saved_.reserve(kKeptByCallee.size());
   for (unsigned n = 0; n <= 10; ++n) {
     const Gp reg = gp(static_cast<Reg>(n));
     // A call takes what C++ does not keep.

@@ -83,8 +83,15 @@ class Finder {
       case PacketOpKind::kReturn:
         return false;
     }
-    line_.steps.push_back(here);
+    step(here);
     return touch(op);
+  }
+
+  void step(std::uint32_t op) {
+    if (line_.steps.empty()) {
+      line_.steps.reserve(kMostSteps);
+    }
+    line_.steps.push_back(op);
   }
 
   // Lengths are asked for in front of everything, where no register has changed.
@@ -103,7 +110,7 @@ class Finder {
       at = op.target;
     }
     line_.has_checks = true;
-    line_.steps.push_back(here);
+    step(here);
     pointer(*op.base).past_end = 0;
     return touch(op);
   }
