@@ -34,7 +34,7 @@ class Prover {
     proof_.context_only_loaded = true;
     proof_.forward = goes_forward();
     if (proof_.forward) {
-      proof_.facts.resize(n);
+      proof_.facts.reserve(n);
       walk();
       proof_.targets = std::move(targets_);
     }
@@ -111,15 +111,18 @@ class Prover {
       arrive();
       if (!alive_) {
         proof_.accesses[index_] = Proof::kSafe;  // It never runs.
+        proof_.facts.emplace_back();
         continue;
       }
       const Named named =
           std::visit([](const auto& one) { return named_by(one); }, program_.instructions[index_]);
-      proof_.facts[index_] = {
-          .reached = true, .dst = known(named.dst), .src = known(named.src), .r0 = known(Reg::kR0)};
+      proof_.facts.push_back({.reached = true,
+                              .dst = known(named.dst),
+                              .src = known(named.src),
+                              .r0 = known(Reg::kR0)});
       std::visit([this](const auto& instruction) { step(instruction); },
                  program_.instructions[index_]);
-      proof_.facts[index_].result = known(named.dst);
+      proof_.facts.back().result = known(named.dst);
     }
   }
 
