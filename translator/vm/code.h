@@ -153,6 +153,11 @@ using ebpf::FaultKind;
 using ebpf::kFrameBytes;
 using ebpf::kFrames;
 
+struct Code;
+struct Job;
+// Goes through all packets of a job.
+using BatchLoop = void (*)(const Code& code, const Job& job);
+
 // Everything a Machine keeps.
 struct Code {
   std::vector<Op> ops;
@@ -166,6 +171,7 @@ struct Code {
   bool prefetched = false;  // Whether any are.
   std::int32_t first_prefetched = 0;
   std::int32_t last_prefetched = 0;
+  BatchLoop loop = nullptr;       // Of programs that one operation decides (one_look.h).
   bool registers_zeroed = false;  // Whether a packet's run relies on the registers being 0,
   bool stack_zeroed = false;      // or on the stack.
   std::vector<Helper> helpers;
@@ -190,6 +196,21 @@ struct Job {
   std::uint64_t r0 = 0;  // Of a single run.
   Fault fault;
 };
+
+// How many packets ahead of the one in hand others are fetched.
+inline constexpr std::size_t kPrefetchAhead = 16;
+
+// Fetches the lines of a packet that the program reads. The address is a number, for an empty
+// packet may be a null pointer; a prefetch minds none.
+inline void prefetch(const Code& code, const UserPacket& packet) {
+  const auto start = reinterpret_cast<std::uintptr_t>(packet.data);
+  const auto at = [start](std::int32_t offset) {
+    return reinterpret_cast<const void*>(start +
+                                         static_cast<std::uintptr_t>(std::intptr_t{offset}));
+  };
+  __builtin_prefetch(at(code.first_prefetched));
+  __builtin_prefetch(at(code.last_prefetched));
+}
 
 // Runs a job; false when it ended with job.fault.
 bool execute(const Code& code, Job& job);

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "translator/vm/code.h"
+#include "translator/vm/look.h"
 #include "translator/vm/memory.h"
 
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -67,38 +68,9 @@ std::uint64_t load(std::uint64_t at) {
   return static_cast<std::uint64_t>(value);
 }
 template <typename T>
-T load_as(std::uint64_t at) {
-  T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(at), sizeof(T));
-  return value;
-}
-template <typename T>
 void store(std::uint64_t at, std::uint64_t value) {
   const T part = static_cast<T>(value);
   std::memcpy(reinterpret_cast<void*>(at), &part, sizeof(T));
-}
-
-// 1 where the bytes a packet operation looks at differ from its number, else 0: a number, so that
-// several are put together without a jump.
-template <typename T>
-std::uint32_t differs(const Op& op, const std::array<std::uint64_t, kRegisters>& r) {
-  const std::uint32_t bytes = load_as<T>(r[op.src] + wide(op.place)) & op.mask;
-  return bytes != static_cast<std::uint32_t>(op.jump.imm) ? 1 : 0;
-}
-
-// `one` where first is 1, `other` where it is 0. Computed, for a compiler may make a jump of a
-// condition, and here it would often be mispredicted.
-std::uint32_t chosen(std::uint32_t first, std::uint32_t one, std::uint32_t other) {
-  return other ^ ((one ^ other) & (0 - first));
-}
-template <typename T>
-std::uint32_t final_verdict(const Op& op, const std::array<std::uint64_t, kRegisters>& r) {
-  return chosen(differs<T>(op, r), op.verdict, op.final.other);
-}
-template <typename T, typename U>
-std::uint32_t final_verdict(const Op* op, const std::array<std::uint64_t, kRegisters>& r) {
-  const std::uint32_t ends = differs<T>(*op, r) ^ op->final.other ^ 1;
-  return chosen(ends, op->verdict, final_verdict<U>(op[1], r));
 }
 
 // What a local call keeps for its caller.
@@ -111,8 +83,6 @@ std::uint64_t stored_bytes(const Code& code, const Op& op) {
   const auto* store = std::get_if<ebpf::Store>(&code.instructions[op.index]);
   return store != nullptr ? static_cast<std::uint64_t>(store->width) : 0;
 }
-
-constexpr std::size_t kPrefetchAhead = 16;
 
 // Runs `job`; or, when `labels` is given, only says where the code of each operation is.
 bool interpret(const Code* code, Job* job, const void* const** labels) {
@@ -190,7 +160,8 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
   std::size_t depth = 0;
   std::uint64_t budget = 0;
   std::uint64_t at = 0;
-  std::size_t number = 0;  // Of the packet in a batch.
+  std::size_t number = 0;    // Of the packet in a batch.
+  std::size_t near_end = 0;  // From which packet on there is none to prefetch.
   const Op* op = nullptr;
   FaultKind fault = FaultKind::kNone;
   std::uint64_t start = 0;  // Of the packet in hand,
@@ -201,6 +172,9 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
     r[10] = stack_top;
     memory.stack_bottom = stack_top - code->stack_bytes;
     begin = code->packet_ops.data() + code->begin;
+    if (code->prefetched && job->packets.size() > kPrefetchAhead) {
+      near_end = job->packets.size() - kPrefetchAhead;
+    }
     goto next_packet;
   }
 
@@ -430,36 +404,36 @@ again:
   past_le: if (r[op->src] <= start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_eq: if (r[op->src] == start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
   past_ne: if (r[op->src] != start + captured) { op += op->jump.target; goto *op->handler; } goto *(++op)->handler;
-  final_b: result = final_verdict<std::uint8_t>(*op, r); goto result_known;
-  final_h: result = final_verdict<std::uint16_t>(*op, r); goto result_known;
-  final_w: result = final_verdict<std::uint32_t>(*op, r); goto result_known;
-  final_bb: result = final_verdict<std::uint8_t, std::uint8_t>(op, r); goto result_known;
-  final_bh: result = final_verdict<std::uint8_t, std::uint16_t>(op, r); goto result_known;
-  final_bw: result = final_verdict<std::uint8_t, std::uint32_t>(op, r); goto result_known;
-  final_hb: result = final_verdict<std::uint16_t, std::uint8_t>(op, r); goto result_known;
-  final_hh: result = final_verdict<std::uint16_t, std::uint16_t>(op, r); goto result_known;
-  final_hw: result = final_verdict<std::uint16_t, std::uint32_t>(op, r); goto result_known;
-  final_wb: result = final_verdict<std::uint32_t, std::uint8_t>(op, r); goto result_known;
-  final_wh: result = final_verdict<std::uint32_t, std::uint16_t>(op, r); goto result_known;
-  final_ww: result = final_verdict<std::uint32_t, std::uint32_t>(op, r); goto result_known;
-  differs_bb: if ((differs<std::uint8_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_bh: if ((differs<std::uint8_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_bw: if ((differs<std::uint8_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_hb: if ((differs<std::uint16_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_hh: if ((differs<std::uint16_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_hw: if ((differs<std::uint16_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_wb: if ((differs<std::uint32_t>(*op, r) | differs<std::uint8_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_wh: if ((differs<std::uint32_t>(*op, r) | differs<std::uint16_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  differs_ww: if ((differs<std::uint32_t>(*op, r) | differs<std::uint32_t>(op[1], r)) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_bb: if ((differs<std::uint8_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_bh: if ((differs<std::uint8_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_bw: if ((differs<std::uint8_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_hb: if ((differs<std::uint16_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_hh: if ((differs<std::uint16_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_hw: if ((differs<std::uint16_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_wb: if ((differs<std::uint32_t>(*op, r) & differs<std::uint8_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_wh: if ((differs<std::uint32_t>(*op, r) & differs<std::uint16_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
-  equal_ww: if ((differs<std::uint32_t>(*op, r) & differs<std::uint32_t>(op[1], r)) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  final_b: result = final_verdict(*op, differs<std::uint8_t>(*op, r[op->src])); goto result_known;
+  final_h: result = final_verdict(*op, differs<std::uint16_t>(*op, r[op->src])); goto result_known;
+  final_w: result = final_verdict(*op, differs<std::uint32_t>(*op, r[op->src])); goto result_known;
+  final_bb: result = pair_verdict(*op, differs<std::uint8_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint8_t>(op[1], r[op[1].src]))); goto result_known;
+  final_bh: result = pair_verdict(*op, differs<std::uint8_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint16_t>(op[1], r[op[1].src]))); goto result_known;
+  final_bw: result = pair_verdict(*op, differs<std::uint8_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint32_t>(op[1], r[op[1].src]))); goto result_known;
+  final_hb: result = pair_verdict(*op, differs<std::uint16_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint8_t>(op[1], r[op[1].src]))); goto result_known;
+  final_hh: result = pair_verdict(*op, differs<std::uint16_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint16_t>(op[1], r[op[1].src]))); goto result_known;
+  final_hw: result = pair_verdict(*op, differs<std::uint16_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint32_t>(op[1], r[op[1].src]))); goto result_known;
+  final_wb: result = pair_verdict(*op, differs<std::uint32_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint8_t>(op[1], r[op[1].src]))); goto result_known;
+  final_wh: result = pair_verdict(*op, differs<std::uint32_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint16_t>(op[1], r[op[1].src]))); goto result_known;
+  final_ww: result = pair_verdict(*op, differs<std::uint32_t>(*op, r[op->src]), final_verdict(op[1], differs<std::uint32_t>(op[1], r[op[1].src]))); goto result_known;
+  differs_bb: if ((differs<std::uint8_t>(*op, r[op->src]) | differs<std::uint8_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_bh: if ((differs<std::uint8_t>(*op, r[op->src]) | differs<std::uint16_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_bw: if ((differs<std::uint8_t>(*op, r[op->src]) | differs<std::uint32_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hb: if ((differs<std::uint16_t>(*op, r[op->src]) | differs<std::uint8_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hh: if ((differs<std::uint16_t>(*op, r[op->src]) | differs<std::uint16_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_hw: if ((differs<std::uint16_t>(*op, r[op->src]) | differs<std::uint32_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_wb: if ((differs<std::uint32_t>(*op, r[op->src]) | differs<std::uint8_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_wh: if ((differs<std::uint32_t>(*op, r[op->src]) | differs<std::uint16_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  differs_ww: if ((differs<std::uint32_t>(*op, r[op->src]) | differs<std::uint32_t>(op[1], r[op[1].src])) != 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bb: if ((differs<std::uint8_t>(*op, r[op->src]) & differs<std::uint8_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bh: if ((differs<std::uint8_t>(*op, r[op->src]) & differs<std::uint16_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_bw: if ((differs<std::uint8_t>(*op, r[op->src]) & differs<std::uint32_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hb: if ((differs<std::uint16_t>(*op, r[op->src]) & differs<std::uint8_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hh: if ((differs<std::uint16_t>(*op, r[op->src]) & differs<std::uint16_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_hw: if ((differs<std::uint16_t>(*op, r[op->src]) & differs<std::uint32_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_wb: if ((differs<std::uint32_t>(*op, r[op->src]) & differs<std::uint8_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_wh: if ((differs<std::uint32_t>(*op, r[op->src]) & differs<std::uint16_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  equal_ww: if ((differs<std::uint32_t>(*op, r[op->src]) & differs<std::uint32_t>(op[1], r[op[1].src])) == 0) { op += op->jump.target; goto *op->handler; } op += 2; goto *op->handler;
   header_past_gt: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] > start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   header_past_le: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] <= start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   final_compare_ne: result = chosen(low(r[op->dst]) != static_cast<std::uint32_t>(op->final.imm) ? 1 : 0, op->verdict, op->final.other); goto result_known;
@@ -525,11 +499,8 @@ next_packet : {
   start = reinterpret_cast<std::uint64_t>(packet.data);
   captured = packet.captured;
   r[kStart] = start;
-  if (code->prefetched && number + kPrefetchAhead < job->packets.size()) {
-    // As a number, for an empty packet may be a null pointer; a prefetch minds no address.
-    const auto ahead = reinterpret_cast<std::uintptr_t>(job->packets[number + kPrefetchAhead].data);
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + wide(code->first_prefetched)));
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + wide(code->last_prefetched)));
+  if (number < near_end) {
+    prefetch(*code, job->packets[number + kPrefetchAhead]);
   }
 }
   if (code->registers_zeroed || code->stack_zeroed) [[unlikely]] {
@@ -590,7 +561,13 @@ faulted:
 
 }  // namespace
 
-bool execute(const Code& code, Job& job) { return interpret(&code, &job, nullptr); }
+bool execute(const Code& code, Job& job) {
+  if (code.loop != nullptr && !job.packets.empty()) {
+    code.loop(code, job);
+    return true;
+  }
+  return interpret(&code, &job, nullptr);
+}
 
 std::span<const void* const> handlers() {
   const void* const* labels = nullptr;

@@ -12,6 +12,7 @@
 #include "translator/ebpf/user_check.h"
 #include "translator/ebpf/user_context.h"
 #include "translator/vm/fuse.h"
+#include "translator/vm/one_look.h"
 
 namespace weir::vm {
 namespace {
@@ -71,6 +72,7 @@ class Translator {
       code_.begin_short = form.ops.front().target;
       code_.begin = 1;
     }
+    code_.loop = one_look(code_, labels_);
   }
 
  private:

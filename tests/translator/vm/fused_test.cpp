@@ -81,6 +81,22 @@ class Maker {
     return std::move(code_).finish();
   }
 
+  // One test, and a verdict of its own for packets that are too short.
+  ebpf::Program make_single(Test only, bool masked) {
+    masked_ = masked;
+    code_.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = 8});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR2, .src = Reg::kR1, .offset = 0});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR3, .src = Reg::kR1, .offset = 8});
+    need(12);
+    test(only, -8, further_);
+    end(5);
+    code_.bind(further_);
+    end(6);
+    code_.bind(reject_);
+    code_.emit(ebpf::Exit{});
+    return std::move(code_).finish();
+  }
+
  private:
   static ebpf::Alu alu32(ebpf::AluOp op, Reg dst, std::int32_t imm) {
     return {.op = op, .is64 = false, .dst = dst, .src = imm};
@@ -156,6 +172,7 @@ class FusedTest : public testing::Test {
     for (const Op& op : (*code)->packet_ops) {
       used_.insert(number_of(op.handler));
     }
+    loops_.insert((*code)->loop);
     std::vector<std::uint32_t> verdicts(packets_.size());
     ASSERT_TRUE(machine->run_packets(packets_, verdicts).has_value());
     for (std::size_t i = 0; i < packets_.size(); ++i) {
@@ -169,9 +186,17 @@ class FusedTest : public testing::Test {
   std::vector<std::vector<std::uint8_t>> bytes_;
   std::vector<UserPacket> packets_;
   std::set<std::size_t> used_;  // Handlers.
+  std::set<BatchLoop> loops_;
 };
 
 TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
+  for (const Width width : kWidths) {
+    for (const JumpOp kind : kKinds) {
+      for (const bool masked : {false, true}) {
+        compare(Maker().make_single({width, kind}, masked));
+      }
+    }
+  }
   for (const Width first_width : kWidths) {
     for (const Width second_width : kWidths) {
       for (const JumpOp first : kKinds) {
@@ -198,6 +223,9 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
   for (std::size_t number = handler::kFinal; number < handler::kCount; ++number) {
     EXPECT_TRUE(used_.contains(number)) << "no program had form " << number - handler::kFinal;
   }
+  // Those of one_look.h: of one test, by width, and of two, by both; and of others, none.
+  EXPECT_EQ(loops_.size(), 3U + 3 * 3 + 1);
+  EXPECT_TRUE(loops_.contains(nullptr));
 }
 
 }  // namespace
