@@ -110,7 +110,9 @@ inline constexpr std::size_t kEitherEqual = kEitherDiffers + 3UL * 3;
 inline constexpr std::size_t kHeaderPast = kEitherEqual + 3UL * 3;
 // A compare of the low half of a register with a number, with a verdict on either side: != and <.
 inline constexpr std::size_t kFinalCompare = kHeaderPast + 2;
-inline constexpr std::size_t kCount = kFinalCompare + 2;
+// A load of 1, 2, 4 bytes at the packet's start and a compare of them with a number: == and !=.
+inline constexpr std::size_t kLoadCompare = kFinalCompare + 2;
+inline constexpr std::size_t kCount = kLoadCompare + 3UL * 2;
 
 constexpr std::size_t alu(ebpf::AluOp op, bool is64, bool reg) {
   return kAlu + static_cast<std::size_t>(op) * 4 + (is64 ? 2 : 0) + (reg ? 1 : 0);

@@ -140,6 +140,7 @@ bool interpret(const Code* code, Job* job, const void* const** labels) {
       &&differs_bb, &&differs_bh, &&differs_bw, &&differs_hb, &&differs_hh, &&differs_hw, &&differs_wb, &&differs_wh, &&differs_ww,
       &&equal_bb, &&equal_bh, &&equal_bw, &&equal_hb, &&equal_hh, &&equal_hw, &&equal_wb, &&equal_wh, &&equal_ww,
       &&header_past_gt, &&header_past_le, &&final_compare_ne, &&final_compare_lt,
+      &&load_eq_b, &&load_ne_b, &&load_eq_h, &&load_ne_h, &&load_eq_w, &&load_ne_w,
   };
   // clang-format on
   if (labels != nullptr) {
@@ -438,6 +439,12 @@ again:
   header_past_le: r[op->dst] = start + wide(op->place) + (std::uint64_t{load_as<std::uint8_t>(start + op->value) & op->mask} << op->src); if (r[op->dst] <= start + captured) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   final_compare_ne: result = chosen(low(r[op->dst]) != static_cast<std::uint32_t>(op->final.imm) ? 1 : 0, op->verdict, op->final.other); goto result_known;
   final_compare_lt: result = chosen(low(r[op->dst]) < static_cast<std::uint32_t>(op->final.imm) ? 1 : 0, op->verdict, op->final.other); goto result_known;
+  load_eq_b: r[op->dst] = load<std::uint8_t>(start + wide(op->place)); if (low(r[op->dst]) == static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  load_ne_b: r[op->dst] = load<std::uint8_t>(start + wide(op->place)); if (low(r[op->dst]) != static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  load_eq_h: r[op->dst] = load<std::uint16_t>(start + wide(op->place)); if (low(r[op->dst]) == static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  load_ne_h: r[op->dst] = load<std::uint16_t>(start + wide(op->place)); if (low(r[op->dst]) != static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  load_eq_w: r[op->dst] = load<std::uint32_t>(start + wide(op->place)); if (low(r[op->dst]) == static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
+  load_ne_w: r[op->dst] = load<std::uint32_t>(start + wide(op->place)); if (low(r[op->dst]) != static_cast<std::uint32_t>(op[1].jump.imm)) { op += 1 + op[1].jump.target; goto *op->handler; } op += 2; goto *op->handler;
   // clang-format on
 
 imm64:

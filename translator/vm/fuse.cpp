@@ -52,6 +52,7 @@ class Fuser {
         make_final_compare(i);
       } else {
         make_header_past(i);
+        make_load_compare(i);
       }
     }
   }
@@ -170,6 +171,23 @@ class Fuser {
         (next.op == JumpOp::kGt || next.op == JumpOp::kLe)) {
       become(i, handler::kHeaderPast + (next.op == JumpOp::kGt ? 0 : 1));
     }
+  }
+
+  void make_load_compare(std::size_t i) {
+    const PacketOp& load = ops_[i];
+    const PacketOp& next = ops_[i + 1];
+    if (load.kind != PacketOpKind::kLoad || load.base || load.width == ebpf::Width::kDw ||
+        load.sign_extend || load.swapped || next.kind != PacketOpKind::kCompare) {
+      return;
+    }
+    const auto& jump = std::get<ebpf::Jump>(instructions_[next.index]);
+    if (jump.dst != load.dst || !std::holds_alternative<std::int32_t>(jump.src) || jump.is64 ||
+        (jump.op != JumpOp::kEq && jump.op != JumpOp::kNe) ||
+        made_[i + 1].handler != labels_[handler::jump(jump.op, false, false)]) {
+      return;
+    }
+    become(i, handler::kLoadCompare + handler::width_index(load.width) * 2 +
+                  (jump.op == JumpOp::kEq ? 0 : 1));
   }
 
   std::span<const PacketOp> ops_;

@@ -97,6 +97,29 @@ class Maker {
     return std::move(code_).finish();
   }
 
+  // A compare of what was loaded right before it and is read on either way; another leads to the
+  // compare alone.
+  ebpf::Program make_compared_load(Width width, JumpOp op) {
+    const ebpf::Label compare = code_.new_label();
+    code_.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = 8});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR2, .src = Reg::kR1, .offset = 0});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR3, .src = Reg::kR1, .offset = 8});
+    need(12);
+    code_.emit(ebpf::Load{.width = Width::kB, .dst = Reg::kR5, .src = Reg::kR4, .offset = -1});
+    code_.jump_if(JumpOp::kEq, Reg::kR5, 0, compare);
+    code_.emit(ebpf::Load{.width = width, .dst = Reg::kR5, .src = Reg::kR4, .offset = -8});
+    code_.bind(compare);
+    code_.jump_if(op, Reg::kR5, 1, further_);
+    code_.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = Reg::kR5});
+    code_.emit(ebpf::Exit{});
+    code_.bind(further_);
+    code_.emit(alu32(ebpf::AluOp::kAdd, Reg::kR5, 100));
+    code_.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = Reg::kR5});
+    code_.bind(reject_);
+    code_.emit(ebpf::Exit{});
+    return std::move(code_).finish();
+  }
+
  private:
   static ebpf::Alu alu32(ebpf::AluOp op, Reg dst, std::int32_t imm) {
     return {.op = op, .is64 = false, .dst = dst, .src = imm};
@@ -195,6 +218,7 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
       for (const bool masked : {false, true}) {
         compare(Maker().make_single({width, kind}, masked));
       }
+      compare(Maker().make_compared_load(width, kind));
     }
   }
   for (const Width first_width : kWidths) {
