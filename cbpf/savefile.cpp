@@ -133,9 +133,9 @@ void SavefileFound::reserve(std::size_t size, SavefileFormat format) {
     return;
   }
   capacity = size;
-  packets = std::make_unique_for_overwrite<PacketBytes[]>(size);
+  packets = make_unwritten<PacketBytes>(size);
   if (format == SavefileFormat::kPcapng) {
-    blocks = std::make_unique_for_overwrite<PacketBlock[]>(size);
+    blocks = make_unwritten<PacketBlock>(size);
   }
 }
 
@@ -177,22 +177,12 @@ void SavefileSource::begin_batch() {
   scan_.next();
 }
 
-Status SavefileSource::intact() const {
-  if (scan_.input.broken()) {
-    return scan_.invalid("the file became shorter while it was read");
-  }
-  return {};
-}
-
 Result<Batch> SavefileSource::next_batch() {
   if (!std::exchange(begun_, false)) {
     begin_batch();
   }
   for (;;) {
     Status status = format_->find_records();
-    if (auto intact = this->intact(); !intact) {
-      return tl::make_unexpected(std::move(intact.error()));
-    }
     // What was found before a break is handed out first; the next call meets the break again.
     if (scan_.scanned > 0) {
       break;
@@ -220,21 +210,21 @@ SavefileReader::SavefileReader(SavefileReader&&) noexcept = default;
 SavefileReader& SavefileReader::operator=(SavefileReader&&) noexcept = default;
 SavefileReader::~SavefileReader() = default;
 
-Result<SavefileReader> SavefileReader::open(const std::string& path, MapGuard* guard) {
+Result<SavefileReader> SavefileReader::open(const std::string& path) {
   if (path == "-") {
-    return from_fd(Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)), "standard input", guard);
+    return from_fd(Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)), "standard input");
   }
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) {
     return fail(ErrorCode::kSystem, fmt::format("cannot open: {}", std::strerror(errno)),
                 {.file = path});
   }
-  return from_fd(std::move(fd), path, guard);
+  return from_fd(std::move(fd), path);
 }
 
-Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name, MapGuard* guard) {
+Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name) {
   auto source =
-      std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name), guard));
+      std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name)));
   if (auto status = source->open(); !status) {
     return tl::make_unexpected(std::move(status.error()));
   }
@@ -248,8 +238,6 @@ const std::vector<SavefileInterface>& SavefileReader::interfaces() const {
 }
 
 bool SavefileReader::compressed() const { return source_->scan().input.compressed(); }
-
-Status SavefileReader::intact() const { return source_->intact(); }
 
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
 

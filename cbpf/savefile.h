@@ -22,7 +22,6 @@
 
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
-#include "cbpf/base/map_guard.h"
 #include "cbpf/base/packet_bytes.h"
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
@@ -116,13 +115,10 @@ class SavefileReader {
   // Opens a file, "-" being standard input, and reads its header. kSystem when the file cannot be
   // opened or read; kInvalidFile when it is empty, no savefile, of a version that is not known, or
   // breaks off inside its header.
-  //
-  // With a guard, which has to outlive the reader, a large file may be read as memory; the caller
-  // then asks intact() before it believes what it has made of a batch.
-  static Result<SavefileReader> open(const std::string& path, MapGuard* guard = nullptr);
+  static Result<SavefileReader> open(const std::string& path);
 
   // The same on an open descriptor, read from where it stands; `name` is for error messages.
-  static Result<SavefileReader> from_fd(Fd fd, std::string name, MapGuard* guard = nullptr);
+  static Result<SavefileReader> from_fd(Fd fd, std::string name);
 
   SavefileReader(SavefileReader&&) noexcept;
   SavefileReader& operator=(SavefileReader&&) noexcept;
@@ -147,10 +143,6 @@ class SavefileReader {
 
   // Whether the file is unpacked on the way.
   bool compressed() const;
-
-  // kInvalidFile when bytes of the last batch may not be those of the file, because it became
-  // shorter while it was read. Any thread may ask.
-  Status intact() const;
 
   // Bytes read from the descriptor so far (packed ones of a compressed file).
   std::uint64_t bytes_read() const;

@@ -22,9 +22,6 @@ constexpr std::size_t kInitialArea = std::size_t{64} << 10;
 constexpr std::size_t kInitialCapacity = kInitialArea + 2 * kPiece;
 constexpr std::size_t kPackedCapacity = std::size_t{256} << 10;
 
-// Pages of a map come in so many at once.
-constexpr std::size_t kMapStep = std::size_t{4} << 20;
-
 // No read is asked for less than this while bytes are wanted, so that a window nearly full does not
 // lead to a hundred small reads.
 constexpr std::size_t kLeastRead = std::size_t{64} << 10;
@@ -35,16 +32,14 @@ Pages make_pages(std::size_t size) {
   return Pages(new (PageDelete::kAlignment) std::uint8_t[size]);
 }
 
-SavefileInput::SavefileInput(Fd fd, std::string name, MapGuard* guard)
+SavefileInput::SavefileInput(Fd fd, std::string name)
     : fd_(std::move(fd)),
       name_(std::move(name)),
-      guard_(guard),
       buffer_(make_pages(kInitialCapacity)),
       area_(kInitialArea),
       capacity_(kInitialCapacity) {
   // Standard input may stand in the middle of a page of a file.
   const off_t position = ::lseek(fd_.get(), 0, SEEK_CUR);
-  base_ = buffer_.get();
   begin_ = end_ = area_ + (position > 0 ? static_cast<std::size_t>(position) % kPage : 0);
 }
 
@@ -69,6 +64,7 @@ void SavefileInput::make_room() {
 // The window to where the next read() goes on behind it.
 void SavefileInput::move_before_area() {
   const std::size_t kept = size();
+  const std::uint8_t* const from = buffer_.get() + begin_;
   Pages old;
   if (kept > area_) {
     old = std::exchange(buffer_, {});
@@ -76,63 +72,18 @@ void SavefileInput::move_before_area() {
     capacity_ = area_ + std::max(2 * kPiece, area_ / 2);
     buffer_ = make_pages(capacity_);
   }
-  std::memmove(buffer_.get() + area_ - kept, base_ + begin_, kept);
-  base_ = buffer_.get();
+  std::memmove(buffer_.get() + area_ - kept, from, kept);
   begin_ = area_ - kept;
   end_ = area_;
 }
 
-// From the second step on, so that small files do without.
-void SavefileInput::begin_map() {
-  const auto position = bytes_read_ != 0 ? place() : std::nullopt;
-  if (!position) {
-    return;
+std::optional<SavefileMap> SavefileInput::map_rest(MapGuard& guard) const {
+  const auto position = place();
+  auto map = position ? SavefileMap::of_file(fd_.get(), guard) : std::nullopt;
+  if (map && *position >= map->size()) {
+    map.reset();
   }
-  map_ = SavefileMap::of_file(fd_.get(), *std::exchange(guard_, nullptr));
-  if (!map_ || *position >= map_->size()) {
-    map_.reset();
-    return;
-  }
-  held_ = begin_ = *position - size();
-  base_ = map_->data();
-  end_ = *position;
-}
-
-const SavefileMap* SavefileInput::map_rest() {
-  const auto position = guard_ != nullptr ? place() : std::nullopt;
-  if (!position) {
-    return nullptr;
-  }
-  map_ = SavefileMap::of_file(fd_.get(), *std::exchange(guard_, nullptr));
-  if (map_ && *position < map_->size()) {
-    const std::size_t step = std::min(map_->size() - *position, kMapStep);
-    if (map_->try_to_bring(*position, *position + step) && !map_->slow()) {
-      return &*map_;
-    }
-  }
-  map_.reset();
-  return nullptr;
-}
-
-// False when the map has been left.
-bool SavefileInput::fill_mapped() {
-  map_->give_back(std::exchange(held_, begin_), begin_);
-  const std::size_t step = std::min(map_->size() - end_, kMapStep);
-  if (!map_->slow() && step != 0 && map_->try_to_bring(end_, end_ + step)) {
-    end_ += step;
-    bytes_read_ += step;
-    return true;
-  }
-  leave_map();
-  return false;
-}
-
-// Goes on with read(), behind the window.
-void SavefileInput::leave_map() {
-  ::lseek(fd_.get(), static_cast<off_t>(end_), SEEK_SET);
-  move_before_area();
-  broken_ = map_->broken();
-  map_.reset();
+  return map;
 }
 
 Status SavefileInput::decompress(Compression compression) {
@@ -225,12 +176,6 @@ Result<std::size_t> SavefileInput::read(std::span<std::uint8_t> to) {
 }
 
 Result<bool> SavefileInput::fill() {
-  if (guard_ != nullptr) {
-    begin_map();
-  }
-  if (map_ && fill_mapped()) {
-    return true;
-  }
   make_room();
   const auto count = read({buffer_.get() + end_, std::min(capacity_ - end_, kPiece)});
   if (!count) {

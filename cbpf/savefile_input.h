@@ -39,21 +39,17 @@ Pages make_pages(std::size_t size);
 
 // A window on the file: the bytes that have been read and not yet been consumed.
 //
-// A large file is read as memory where somebody guards it and that is fast (savefile_map.h).
-// Everything else is read() into a buffer that stays in the cache.
-//
-// The buffer is read into piece by piece from `area_` on, so that what is left of one piece stays
-// in front of the next, and in the end from `area_` on again, what is left being copied before it.
-// Two pieces are better than one: the kernel copies faster to where the cache does not hold the
-// lines of the piece before.
+// They are read() into a buffer that stays in the cache. The buffer is read into piece by piece
+// from `area_` on, so that what is left of one piece stays in front of the next, and in the end
+// from `area_` on again, what is left being copied before it. Two pieces are better than one: the
+// kernel copies faster to where the cache does not hold the lines of the piece before.
 class SavefileInput {
  public:
-  // Without a guard the file is never mapped.
-  SavefileInput(Fd fd, std::string name, MapGuard* guard = nullptr);
+  SavefileInput(Fd fd, std::string name);
 
   // It moves with every fill().
   SavefileWindow window() {
-    return {.data = base_ + begin_, .size = size(), .offset = offset_, .mapped = map_.has_value()};
+    return {.data = buffer_.get() + begin_, .size = size(), .offset = offset_};
   }
   std::size_t size() const { return end_ - begin_; }
   const std::string& name() const { return name_; }
@@ -78,10 +74,6 @@ class SavefileInput {
   // data are damaged or end too early.
   Result<bool> fill();
 
-  // Whether the window may hold what is not in the file, since it has become shorter or cannot be
-  // read; only of a mapped file.
-  bool broken() const { return broken_ || (map_ && map_->broken()); }
-
   // Whether what is read is unpacked on the way.
   bool compressed() const { return decompressor_ != nullptr; }
 
@@ -93,17 +85,14 @@ class SavefileInput {
   // may; as many bytes as one pread() gives, 0 at the end. kSystem when that fails.
   Result<std::size_t> read_at(std::uint64_t place, std::span<std::uint8_t> to) const;
 
-  // The file as memory, for threads that read it past the window; null where that cannot be or is
-  // slow. The window stays, and is not filled any more.
-  const SavefileMap* map_rest();
+  // The file as memory, for whoever reads it past the window; nothing where that cannot be, or
+  // where nothing is behind the window. Nobody else is guarded by `guard`, which outlives the map.
+  std::optional<SavefileMap> map_rest(MapGuard& guard) const;
 
   // Reads on past the window, into other memory; 0 at the end. The errors are those of fill().
   Result<std::size_t> read(std::span<std::uint8_t> to);
 
  private:
-  void begin_map();
-  bool fill_mapped();
-  void leave_map();
   void make_room();
   void move_before_area();
   tl::unexpected<Error> cannot_read() const;
@@ -112,12 +101,6 @@ class SavefileInput {
 
   Fd fd_;
   std::string name_;
-  MapGuard* guard_ = nullptr;  // Until it has been tried to map the file.
-  std::optional<SavefileMap> map_;
-  bool broken_ = false;   // The map was, before it was left.
-  std::size_t held_ = 0;  // Where in the map the pages begin that were not given back.
-
-  std::uint8_t* base_ = nullptr;  // Of the map or of the buffer.
   Pages buffer_;
   std::size_t area_ = 0;
   std::size_t capacity_ = 0;

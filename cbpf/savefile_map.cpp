@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <ctime>
 #include <utility>
 
 namespace weir::cbpf {
@@ -14,13 +13,6 @@ constexpr std::size_t kPage = 4096;
 // A fault brings in what the kernel holds of so much around it (fault_around_bytes). That is five
 // times faster than MADV_POPULATE_READ, which looks at every page again.
 constexpr std::size_t kFaultAround = 65536;
-
-std::uint64_t cpu_nanoseconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 
@@ -35,8 +27,6 @@ void SavefileMap::swap(SavefileMap& other) noexcept {
   std::swap(guard_, other.guard_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
-  std::swap(pages_, other.pages_);
-  std::swap(nanoseconds_, other.nanoseconds_);
 }
 
 SavefileMap::~SavefileMap() {
@@ -70,14 +60,6 @@ void SavefileMap::bring(std::size_t begin, std::size_t end) const {
   for (std::size_t at = begin; at < end; at = at / kFaultAround * kFaultAround + kFaultAround) {
     static_cast<void>(*static_cast<const volatile std::uint8_t*>(data_ + at));
   }
-}
-
-bool SavefileMap::try_to_bring(std::size_t begin, std::size_t end) {
-  const std::uint64_t before = cpu_nanoseconds();
-  bring(begin, end);
-  nanoseconds_ += cpu_nanoseconds() - before;
-  pages_ += (end - begin + kPage - 1) / kPage;
-  return !broken();
 }
 
 void SavefileMap::give_back(std::size_t begin, std::size_t end) const {

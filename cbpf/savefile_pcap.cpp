@@ -33,6 +33,7 @@ class PcapReader final : public SavefileFormatReader {
 
   Status open() override;
   Status find_records() override;
+  std::optional<SavefileRecordRules> record_rules() const override;
   tl::unexpected<Error> cut_off() const override;
 
  private:
@@ -194,6 +195,15 @@ Result<bool> PcapReader::find_any_record() {
   scan_.found->packets[scan_.found->count++] = {p + kPcapRecordHeader, captured, lengths.wire};
   scan_.scanned += length;
   return true;
+}
+
+std::optional<SavefileRecordRules> PcapReader::record_rules() const {
+  if (order_ != LengthOrder::kCapturedFirst) {
+    return std::nullopt;
+  }
+  return SavefileRecordRules{.swapped = swapped_,
+                             .most_captured = least_limit_,
+                             .ticks = scan_.header.nanoseconds ? 1'000'000'000U : 1'000'000U};
 }
 
 tl::unexpected<Error> PcapReader::cut_off() const {

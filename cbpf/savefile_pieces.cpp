@@ -8,10 +8,8 @@ namespace weir::cbpf {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-// Of a mapped file: every piece that is given back interrupts the processors of the other threads,
-// so pieces are larger there, as long as enough of them are left to share.
-constexpr std::size_t kMostMappedBytes = std::size_t{4} << 20;
+// Large pieces have fewer edges, and each one that is given back interrupts the processors of the
+// other threads; but enough of them have to be left to share.
 constexpr std::size_t kSharedPieces = 32;
 constexpr std::size_t kFirstArea = std::size_t{64} << 10;
 
@@ -20,21 +18,26 @@ constexpr std::size_t kLeastRecord = 16;
 
 }  // namespace
 
-void SavefilePiece::make_memory() {
-  if (memory_ == nullptr) {
-    area_ = kFirstArea;
-    memory_ = make_pages(area_ + kPieceBytes);
+// True when it was there.
+bool SavefilePiece::make_memory(std::size_t size) {
+  if (memory_ != nullptr && size_ == size) {
+    return true;
   }
+  area_ = kFirstArea;
+  size_ = size;
+  memory_ = make_pages(area_ + size);
+  return false;
 }
 
 // Puts what is left of the piece before in front of the bytes that were read.
 SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
   if (left.size() > area_) {
     const std::size_t area = (2 * left.size() + kPage - 1) / kPage * kPage;
-    Pages larger = make_pages(area + kPieceBytes);
+    Pages larger = make_pages(area + size_);
     std::memcpy(larger.get() + area, this->area(), read);
     memory_ = std::move(larger);
     area_ = area;
+    chains_.clear();  // They are about the old memory.
   }
   std::uint8_t* const begin = area() - left.size();
   if (!left.empty()) {
@@ -43,33 +46,44 @@ SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
   return {.data = begin, .size = left.size() + read, .offset = 0};
 }
 
-SavefilePieces::SavefilePieces(SavefileReader& reader)
-    : source_(*reader.source_), size_(kPieceBytes) {
+SavefilePieces::SavefilePieces(SavefileReader& reader, MapGuard* guard, SavefileCut cut)
+    : source_(*reader.source_), cut_(cut), size_(cut.least_piece) {
   SavefileScan& scan = source_.scan();
-  if (const auto position = scan.input.place()) {
-    at_any_place_ = true;
-    position_ = *position;
-    origin_ = position_ - (scan.window.offset + scan.window.size);
-    map_ = scan.input.map_rest();
-    if (map_ != nullptr) {
-      size_ =
-          std::clamp(map_->size() / kSharedPieces / kPage * kPage, kPieceBytes, kMostMappedBytes);
-    }
+  const auto position = scan.input.place();
+  if (!position) {
+    return;
+  }
+  at_any_place_ = true;
+  position_ = *position;
+  origin_ = position_ - (scan.window.offset + scan.window.size);
+  rules_ = source_.format().record_rules();
+  if (rules_ && scan.window.size >= kPcapRecordHeader) {
+    seconds_ = load_file32(scan.window.data, rules_->swapped);
+  }
+  if (guard != nullptr) {
+    map_ = scan.input.map_rest(*guard);
+  }
+  if (map_) {
+    const std::size_t share = map_->size() / kSharedPieces / kPage * kPage;
+    size_ = std::clamp(share, cut.least_piece, cut.most_piece);
   }
 }
 
-bool SavefilePieces::next(SavefilePiece& piece) {
-  if (map_ != nullptr) {
-    map_->give_back(std::exchange(piece.held_begin_, 0), std::exchange(piece.held_end_, 0));
-  } else {
-    piece.make_memory();
+Status SavefilePieces::intact() const {
+  if (shorter_ || (map_ && map_->broken())) {
+    return source_.scan().invalid("the file became shorter while it was read");
   }
+  return {};
+}
+
+bool SavefilePieces::next(SavefilePiece& piece) {
   piece.number_ = numbers_.fetch_add(1, std::memory_order_relaxed);
   piece.batches_.clear();
+  piece.chains_.clear();
   piece.end_ = {};
   Result<std::size_t> read = 0;
   if (at_any_place_ && piece.number_ > 0) {
-    read = map_ != nullptr ? bring(piece) : read_at(position_of(piece), piece.area());
+    read = read_ahead(piece);
   }
   turns_.wait(piece.number_);
   const bool more = !ended_;
@@ -85,9 +99,49 @@ bool SavefilePieces::next(SavefilePiece& piece) {
   return more;
 }
 
-// The same as read_at() for a mapped file.
-std::size_t SavefilePieces::bring(SavefilePiece& piece) const {
-  const std::uint64_t begin = std::min<std::uint64_t>(position_of(piece), map_->size());
+// Brings a piece into reach and guesses where its records are, and remembers what that took.
+Result<std::size_t> SavefilePieces::read_ahead(SavefilePiece& piece) {
+  const std::uint64_t before = cpu_nanoseconds();
+  // The first piece has to find memory for what it writes.
+  bool costs_the_usual = std::exchange(piece.used_, true);
+  if (map_) {
+    map_->give_back(std::exchange(piece.held_begin_, 0), std::exchange(piece.held_end_, 0));
+  }
+  const std::uint64_t position = position_of(piece);
+  const bool mapped = map_ && position < map_->size();
+  piece.way_ = mapped ? costs_.choose(piece.number_) : SavefileWay::kRead;
+  Result<std::size_t> read = 0;
+  switch (piece.way_) {
+    case SavefileWay::kMap:
+      read = bring(piece);
+      guess(piece, {map_->data() + position, *read});
+      break;
+    case SavefileWay::kRead:
+      costs_the_usual &= piece.make_memory(size_);
+      read = read_at(position, piece);
+      guess(piece, {piece.area(), read.value_or(0)});
+      if (mapped && read && *read < std::min<std::uint64_t>(size_, map_->size() - position)) {
+        shorter_ = true;
+      }
+      break;
+  }
+  if (mapped && costs_the_usual) {
+    costs_.add(piece.way_, read.value_or(0), cpu_nanoseconds() - before);
+  }
+  return read;
+}
+
+void SavefilePieces::guess(SavefilePiece& piece, Bytes bytes) const {
+  if (rules_) {
+    SavefileRecordRules rules = *rules_;
+    rules.seconds = seconds_.load(std::memory_order_relaxed);
+    piece.chains_.find(bytes, rules, cut_.least_part);
+  }
+}
+
+// The same as read_at() for a mapped piece.
+std::size_t SavefilePieces::bring(const SavefilePiece& piece) const {
+  const std::uint64_t begin = position_of(piece);
   const std::uint64_t end = std::min<std::uint64_t>(begin + size_, map_->size());
   map_->bring(begin, end);
   return end - begin;
@@ -96,16 +150,28 @@ std::size_t SavefilePieces::bring(SavefilePiece& piece) const {
 // What is left of the piece before stands in front of this one as it is.
 SavefileWindow SavefilePieces::mapped_window(SavefilePiece& piece, std::size_t brought) const {
   const std::uint64_t begin = origin_ + rest_offset_;
-  const std::uint64_t end = std::min<std::uint64_t>(position_of(piece), map_->size()) + brought;
+  const std::uint64_t end = position_of(piece) + brought;
   piece.held_begin_ = begin;
   return {.data = map_->data() + begin, .size = end - begin, .offset = 0, .mapped = true};
 }
 
+SavefileWindow SavefilePieces::window(SavefilePiece& piece, std::size_t read) {
+  if (piece.way_ == SavefileWay::kMap) {
+    return mapped_window(piece, read);
+  }
+  if (std::exchange(rest_in_map_, false)) {
+    const std::uint8_t* const begin = map_->data() + origin_ + rest_offset_;
+    rest_.assign(begin, static_cast<const std::uint8_t*>(map_->data()) + position_of(piece));
+  }
+  return piece.place_before(rest_, read);
+}
+
 // A whole piece, or less at the end of the file.
-Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, std::uint8_t* to) const {
+Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, SavefilePiece& piece) const {
+  std::uint8_t* const to = piece.area();
   std::size_t count = 0;
-  while (count < kPieceBytes) {
-    auto more = source_.scan().input.read_at(position + count, {to + count, kPieceBytes - count});
+  while (count < size_) {
+    auto more = source_.scan().input.read_at(position + count, {to + count, size_ - count});
     if (!more) {
       return more;
     }
@@ -121,10 +187,12 @@ Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, std::uint8_t
 // for a good part of a piece, since every call gives a little.
 Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
   SavefileInput& input = source_.scan().input;
-  const std::size_t least = input.compressed() ? kPieceBytes / 2 : 1;
+  piece.way_ = SavefileWay::kRead;
+  piece.make_memory(size_);
+  const std::size_t least = input.compressed() ? size_ / 2 : 1;
   std::size_t count = 0;
   while (count < least) {
-    auto more = input.read({piece.area() + count, kPieceBytes - count});
+    auto more = input.read({piece.area() + count, size_ - count});
     if (!more && count == 0) {
       return more;
     }
@@ -140,6 +208,7 @@ Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
 void SavefilePieces::find_first(SavefilePiece& piece) {
   SavefileScan& scan = source_.scan();
   bytes_read_ = scan.input.bytes_read();
+  piece.way_ = SavefileWay::kRead;
   if (scan.scanned != 0) {
     piece.batches_.push_back(scan.batch());
   }
@@ -147,8 +216,9 @@ void SavefilePieces::find_first(SavefilePiece& piece) {
   scan.found = &piece.found_;
   piece.found_.count = 0;
   scan.next();
+  guess(piece, scan.window.bytes().subspan(scan.scanned));
   find_batches(piece);
-  keep_rest();
+  keep_rest(piece);
 }
 
 void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
@@ -159,7 +229,7 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
     return;
   }
   bytes_read_ = at_any_place_ ? bytes_read_ + *read : scan.input.bytes_read();
-  scan.window = map_ != nullptr ? mapped_window(piece, *read) : piece.place_before(rest_, *read);
+  scan.window = window(piece, *read);
   scan.window.offset = rest_offset_;
   scan.scanned = 0;
   scan.found = &piece.found_;
@@ -173,20 +243,46 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
       piece.end_ = source_.format().cut_off();
     }
   }
-  if (map_ != nullptr) {
+  if (piece.way_ == SavefileWay::kMap) {
     piece.held_end_ = origin_ + scan.position();
   }
-  keep_rest();
+  keep_rest(piece);
 }
 
 // All batches of the window, and the error behind them.
 void SavefilePieces::find_batches(SavefilePiece& piece) {
   SavefileScan& scan = source_.scan();
-  piece.found_.reserve((scan.window.size - scan.scanned) / kLeastRecord + 1, scan.header.format);
-  for (;;) {
+  const std::size_t size = scan.window.size;
+  piece.found_.reserve((size - scan.scanned) / kLeastRecord + 1, scan.header.format);
+  bool wrong = false;
+  for (const SavefileChains::Chain& chain : piece.chains_.chains()) {
+    const auto begin = static_cast<std::size_t>(chain.begin - scan.window.data);
+    if (!find_up_to(piece, begin)) {
+      return;
+    }
+    if (scan.scanned == begin) {
+      take_chain(piece, chain);
+    } else {
+      wrong = true;
+    }
+  }
+  if (wrong) {
+    piece.chains_.distrust();
+  }
+  scan.window.size = size;
+  if (find_up_to(piece, size)) {
+    scan.packets_before += piece.found_.count;
+    piece.found_.count = 0;
+  }
+}
+
+// Takes, one by one, the records that are whole before this place. False at an error.
+bool SavefilePieces::find_up_to(SavefilePiece& piece, std::size_t end) {
+  SavefileScan& scan = source_.scan();
+  scan.window.size = end;
+  while (scan.scanned < end) {
     Status status = source_.format().find_records();
-    const bool some = scan.scanned > scan.begin;
-    if (some) {
+    if (scan.scanned > scan.begin) {
       piece.batches_.push_back(scan.batch());
       scan.next();
       continue;  // An error is met again, without batch.
@@ -197,13 +293,39 @@ void SavefilePieces::find_batches(SavefilePiece& piece) {
     }
     break;
   }
-  scan.packets_before += piece.found_.count;
-  piece.found_.count = 0;
+  return !ended_;
 }
 
-void SavefilePieces::keep_rest() {
+// Takes a chain that begins where the records before it end.
+void SavefilePieces::take_chain(SavefilePiece& piece, const SavefileChains::Chain& chain) {
+  SavefileScan& scan = source_.scan();
+  const std::uint8_t* begin = chain.begin;
+  for (std::size_t first = 0; first < chain.packets.size(); first += kMaxBatch) {
+    const auto packets =
+        chain.packets.subspan(first).first(std::min(kMaxBatch, chain.packets.size() - first));
+    const std::uint8_t* const end = packets.back().data + packets.back().captured;
+    piece.batches_.push_back({.link_type = scan.link_type,
+                              .number = scan.packet_number(),
+                              .packets = packets,
+                              .blocks = {},
+                              .bytes = {begin, end},
+                              .layout = scan.layout,
+                              .altered = false});
+    scan.packets_before += packets.size();
+    begin = end;
+  }
+  scan.scanned = static_cast<std::size_t>(chain.end - scan.window.data);
+  scan.next();
+  if (!chain.packets.empty()) {
+    seconds_.store(load_file32(chain.packets.back().data - kPcapRecordHeader, rules_->swapped),
+                   std::memory_order_relaxed);
+  }
+}
+
+void SavefilePieces::keep_rest(const SavefilePiece& piece) {
   const SavefileScan& scan = source_.scan();
-  if (map_ == nullptr) {
+  rest_in_map_ = piece.way_ == SavefileWay::kMap;
+  if (!rest_in_map_) {
     const Bytes rest = scan.window.bytes().subspan(scan.scanned);
     rest_.assign(rest.begin(), rest.end());
   }

@@ -1,21 +1,24 @@
 // A savefile read by several threads.
 //
 // The file is cut into pieces of one size. Threads read pieces at the same time, each into memory
-// of its own. Where the records of a piece begin is known only when those before it have been
-// found, so that is done in the order of the file; it takes a fifth of the time of reading, and
-// nobody has to guess a boundary. What cannot be read at any place (a pipe, a compressed file) is
-// read in that order too.
+// of its own or as memory of the file, whatever is cheaper, and guess where their records are
+// (savefile_chains.h). Where they really begin is known only when those before have been found, so
+// that is done in the order of the file, and takes no time where the guesses were right. What
+// cannot be read at any place (a pipe, a compressed file) is read in that order too.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "cbpf/base/map_guard.h"
 #include "cbpf/base/turns.h"
 #include "cbpf/savefile.h"
 #include "cbpf/savefile_source.h"
+#include "cbpf/savefile_way.h"
 
 namespace weir::cbpf {
 
@@ -35,56 +38,85 @@ class SavefilePiece {
  private:
   friend class SavefilePieces;
   std::uint8_t* area() { return memory_.get() + area_; }
-  void make_memory();
+  bool make_memory(std::size_t size);
   SavefileWindow place_before(Bytes left, std::size_t read);
 
   std::uint64_t number_ = 0;
   std::vector<Batch> batches_;
   Status end_;
   std::uint64_t bytes_read_ = 0;
+  SavefileWay way_ = SavefileWay::kRead;
+  bool used_ = false;  // Memory has been found for it.
   Pages memory_;
   std::size_t area_ = 0;  // Where in the memory the piece is read to.
-  SavefileFound found_;
+  std::size_t size_ = 0;  // Of what can be read there.
+  SavefileChains chains_;
+  SavefileFound found_;  // What was not in a chain.
   // Of a mapped file, the range that only this piece needs.
   std::size_t held_begin_ = 0;
   std::size_t held_end_ = 0;
+};
+
+// Sizes that tests make small.
+struct SavefileCut {
+  std::size_t least_piece = std::size_t{1} << 20;
+  std::size_t most_piece = std::size_t{4} << 20;
+  std::size_t least_part = SavefileChains::kLeastPart;  // Of a piece, see there.
 };
 
 class SavefilePieces {
  public:
   // Takes over a reader of which no batch has been read. It must outlive this object and is not
   // asked for batches any more.
-  explicit SavefilePieces(SavefileReader& reader);
+  //
+  // With a guard, which has to outlive this object, a file may be read as memory; the caller then
+  // asks intact() before it believes what it has made of a piece.
+  explicit SavefilePieces(SavefileReader& reader, MapGuard* guard = nullptr, SavefileCut cut = {});
 
   // The next piece; false when there is none. Any thread may call. Numbers are given out in the
   // order of the calls, and a call returns when the pieces before its own have been found.
   bool next(SavefilePiece& piece);
 
+  // kInvalidFile when bytes of the pieces may not be those of the file, because it became shorter
+  // while it was read. Any thread may ask.
+  Status intact() const;
+
  private:
   std::uint64_t position_of(const SavefilePiece& piece) const {
     return position_ + (piece.number_ - 1) * size_;
   }
-  std::size_t bring(SavefilePiece& piece) const;
+  Result<std::size_t> read_ahead(SavefilePiece& piece);
+  std::size_t bring(const SavefilePiece& piece) const;
   SavefileWindow mapped_window(SavefilePiece& piece, std::size_t brought) const;
-  Result<std::size_t> read_at(std::uint64_t position, std::uint8_t* to) const;
+  SavefileWindow window(SavefilePiece& piece, std::size_t read);
+  Result<std::size_t> read_at(std::uint64_t position, SavefilePiece& piece) const;
   Result<std::size_t> read_on(SavefilePiece& piece);
   void find_first(SavefilePiece& piece);
   void find(SavefilePiece& piece, Result<std::size_t> read);
+  void guess(SavefilePiece& piece, Bytes bytes) const;
   void find_batches(SavefilePiece& piece);
-  void keep_rest();
+  bool find_up_to(SavefilePiece& piece, std::size_t end);
+  void take_chain(SavefilePiece& piece, const SavefileChains::Chain& chain);
+  void keep_rest(const SavefilePiece& piece);
 
   SavefileSource& source_;
+  SavefileCut cut_;
   bool at_any_place_ = false;
-  const SavefileMap* map_ = nullptr;  // Of a file that is mapped.
+  std::optional<SavefileMap> map_;
+  SavefileWayCosts costs_;
+  std::atomic<bool> shorter_{false};  // Than the map.
   std::size_t size_ = 0;              // Of a piece.
   std::uint64_t position_ = 0;        // In the file, of piece 1.
   std::uint64_t origin_ = 0;          // In the file, where the savefile begins.
+  std::optional<SavefileRecordRules> rules_;
+  std::atomic<std::uint32_t> seconds_{0};  // The time of some packet.
   std::atomic<std::uint64_t> numbers_{0};
 
   // Of whoever has the turn.
   Turns turns_;
   std::vector<std::uint8_t> rest_;  // Of the last piece, behind its last whole record.
-  std::uint64_t rest_offset_ = 0;   // Where in the file it begins.
+  bool rest_in_map_ = false;        // It is there, and not here.
+  std::uint64_t rest_offset_ = 0;   // Where in the savefile it begins.
   std::uint64_t bytes_read_ = 0;
   bool ended_ = false;
 };

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cbpf/base/unwritten.h"
 #include "cbpf/savefile.h"
+#include "cbpf/savefile_chains.h"
 #include "cbpf/savefile_input.h"
 
 namespace weir::cbpf {
@@ -16,8 +19,8 @@ namespace weir::cbpf {
 // The packets that were found. They are written without a look at the capacity, so whoever writes
 // asks first.
 struct SavefileFound {
-  std::unique_ptr<PacketBytes[]> packets;
-  std::unique_ptr<PacketBlock[]> blocks;  // As many, of pcapng.
+  UnwrittenArray<PacketBytes> packets;
+  UnwrittenArray<PacketBlock> blocks;  // As many, of pcapng.
   std::size_t capacity = 0;
   std::size_t count = 0;
 
@@ -97,6 +100,10 @@ class SavefileFormatReader {
   // `scanned` past them. Fails at a record that cannot be, with everything before it taken.
   virtual Status find_records() = 0;
 
+  // How to know an ordinary record wherever one may stand (all but the time); nothing where that
+  // cannot be told. Holds from open() on, so any thread may use it.
+  virtual std::optional<SavefileRecordRules> record_rules() const { return std::nullopt; }
+
   // The error for a file that ends in the middle of the record at the front of the window.
   virtual tl::unexpected<Error> cut_off() const = 0;
 };
@@ -113,7 +120,6 @@ class SavefileSource {
   // Finds out the format and reads the header.
   Status open();
   Result<Batch> next_batch();
-  Status intact() const;
 
   SavefileScan& scan() { return scan_; }
   SavefileFormatReader& format() { return *format_; }

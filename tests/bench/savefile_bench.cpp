@@ -6,15 +6,15 @@
 //
 //   floor     read() of the whole file in blocks of 512 KiB, nothing else
 //   libpcap   pcap_next_ex() to the end
-//   copied    SavefileReader, its bytes copied by read()
-//   mapped    the same with a guard, so that the file is read as memory
-//   pieces    SavefilePieces in one thread, mapped
+//   batches   SavefileReader, batch by batch
+//   copied    SavefilePieces in one thread, its bytes copied by pread()
+//   pieces    the same with a guard, so that the file is read as memory where that is cheaper
 //
 // and how many times faster than libpcap each is (the median of the rounds' ratios). The file is
 // 500,000 packets of the IMIX mix, 186 MB, more than the caches hold, in a file without a name in
 // $TMPDIR or /tmp; its pages are in the kernel's cache. A round reads it in every way, each time
 // beginning with another. How fast the mapped ways are hangs on how the kernel keeps the file:
-// large folios are better, a tmpfs is worst.
+// large folios are better, a tmpfs is worse.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -110,9 +110,9 @@ Found read_by_libpcap(const Fd& file) {
   return found;
 }
 
-Found read_in_batches(const Fd& file, MapGuard* guard) {
+Found read_in_batches(const Fd& file) {
   Found found;
-  auto reader = cbpf::SavefileReader::from_fd(duplicate(file), "file", guard);
+  auto reader = cbpf::SavefileReader::from_fd(duplicate(file), "file");
   for (;;) {
     const auto batch = reader->next_batch();
     if (!batch || batch->done()) {
@@ -122,11 +122,10 @@ Found read_in_batches(const Fd& file, MapGuard* guard) {
   }
 }
 
-Found read_in_pieces(const Fd& file) {
+Found read_in_pieces(const Fd& file, MapGuard* guard) {
   Found found;
-  MapGuard guard;
-  auto reader = cbpf::SavefileReader::from_fd(duplicate(file), "file", &guard);
-  cbpf::SavefilePieces pieces(*reader);
+  auto reader = cbpf::SavefileReader::from_fd(duplicate(file), "file");
+  cbpf::SavefilePieces pieces(*reader, guard);
   cbpf::SavefilePiece piece;
   while (pieces.next(piece)) {
     for (const cbpf::Batch& batch : piece.batches()) {
@@ -136,9 +135,9 @@ Found read_in_pieces(const Fd& file) {
   return found;
 }
 
-Found read_mapped(const Fd& file) {
+Found read_guarded(const Fd& file) {
   MapGuard guard;
-  return read_in_batches(file, &guard);
+  return read_in_pieces(file, &guard);
 }
 
 double median(std::vector<double> values) {
@@ -155,9 +154,9 @@ void compare(benchmark::State& state, cbpf::SavefileFormat format) {
   const std::vector<Way> ways = {
       {"floor", read_floor},
       {"libpcap", read_by_libpcap},
-      {"copied", [](const Fd& file) { return read_in_batches(file, nullptr); }},
-      {"mapped", read_mapped},
-      {"pieces", read_in_pieces}};
+      {"batches", read_in_batches},
+      {"copied", [](const Fd& file) { return read_in_pieces(file, nullptr); }},
+      {"pieces", read_guarded}};
   const Fd file = make_file(format);
   if (!file.valid()) {
     state.SkipWithError("the file cannot be written");

@@ -23,8 +23,8 @@ using test::ReadFile;
 using test::some_packet;
 
 // All that the pieces give, in their order, read by so many threads.
-ReadFile read_in_pieces(SavefileReader& reader, int threads) {
-  SavefilePieces pieces(reader);
+ReadFile read_in_pieces(SavefileReader& reader, int threads, MapGuard* guard = nullptr) {
+  SavefilePieces pieces(reader, guard);
   std::mutex mutex;
   std::vector<ReadFile> parts;  // By number.
   std::vector<std::uint64_t> packet_numbers;
@@ -60,6 +60,7 @@ ReadFile read_in_pieces(SavefileReader& reader, int threads) {
     all.bytes.insert(all.bytes.end(), parts[i].bytes.begin(), parts[i].bytes.end());
     all.error = parts[i].error;
   }
+  EXPECT_TRUE(pieces.intact());
   return all;
 }
 
@@ -108,12 +109,12 @@ void expect_the_same(const std::vector<std::uint8_t>& bytes) {
                    std::to_string(static_cast<int>(source)));
       Opened opened(bytes, source);
       MapGuard guard;
-      auto reader = SavefileReader::from_fd(opened.take(), "test.pcap",
-                                            source == Source::kMappedFile ? &guard : nullptr);
+      auto reader = SavefileReader::from_fd(opened.take(), "test.pcap");
       ASSERT_TRUE(reader);
       const ReadFile read =
-          threads == 0 ? test::read_all(*reader) : read_in_pieces(*reader, threads);
-      EXPECT_TRUE(reader->intact());
+          threads == 0
+              ? test::read_all(*reader)
+              : read_in_pieces(*reader, threads, source == Source::kMappedFile ? &guard : nullptr);
       EXPECT_EQ(read.error, wanted.error);
       EXPECT_TRUE(read.bytes == wanted.bytes);
       EXPECT_TRUE(read.packets == wanted.packets);
@@ -203,34 +204,29 @@ TEST(SavefilePieces, SayThatAMappedFileBecameShorter) {
   random::Choices choices(std::uint64_t{4});
   const auto bytes = large_pcap(choices, 1500, 8'000'000);
   const ReadFile wanted = test::read_all(Bytes(bytes));
-  for (const bool alone : {true, false}) {
-    MapGuard guard;
-    const Fd file = test::file_of(bytes);
-    auto reader = SavefileReader::from_fd(Fd(::dup(file.get())), "x", &guard);
-    ASSERT_TRUE(reader);
-    if (alone) {
-      ReadFile read;
-      // So far that the file is read as memory.
-      while (read.bytes.size() < 1'000'000) {
-        const auto batch = reader->next_batch();
-        ASSERT_TRUE(batch);
-        test::add_batch(read, *batch);
-      }
-      ASSERT_EQ(::ftruncate(file.get(), 2'000'000), 0);
-      const ReadFile rest = test::read_all(*reader);
-      EXPECT_EQ(rest.error, "x: the file became shorter while it was read");
-      read.packets.insert(read.packets.end(), rest.packets.begin(), rest.packets.end());
-      ASSERT_LT(read.packets.size(), wanted.packets.size());
-      EXPECT_TRUE(std::equal(read.packets.begin(), read.packets.end(), wanted.packets.begin()));
-    } else {
-      SavefilePieces pieces(*reader);
-      ASSERT_EQ(::ftruncate(file.get(), 2'000'000), 0);
-      SavefilePiece piece;
-      while (pieces.next(piece) && piece.end()) {
-      }
+  MapGuard guard;
+  const Fd file = test::file_of(bytes);
+  auto reader = SavefileReader::from_fd(Fd(::dup(file.get())), "x");
+  ASSERT_TRUE(reader);
+  SavefilePieces pieces(*reader, &guard);
+  SavefilePiece piece;
+  ReadFile read;
+  // So far that the file is read as memory.
+  while (read.bytes.size() < 1'000'000 && pieces.next(piece)) {
+    for (const Batch& batch : piece.batches()) {
+      test::add_batch(read, batch);
     }
-    EXPECT_FALSE(reader->intact());
   }
+  ASSERT_EQ(::ftruncate(file.get(), 2'000'000), 0);
+  while (pieces.next(piece) && pieces.intact()) {
+    for (const Batch& batch : piece.batches()) {
+      test::add_batch(read, batch);
+    }
+  }
+  ASSERT_FALSE(pieces.intact());
+  EXPECT_EQ(to_string(pieces.intact().error()), "x: the file became shorter while it was read");
+  ASSERT_LT(read.packets.size(), wanted.packets.size());
+  EXPECT_TRUE(std::equal(read.packets.begin(), read.packets.end(), wanted.packets.begin()));
 }
 
 TEST(SavefilePieces, UnpackInTheOrderOfTheFile) {

@@ -1,4 +1,5 @@
-// Any bytes as a savefile: what is read is what libpcap reads, and a copy reads back the same.
+// Any bytes as a savefile: what is read is what libpcap reads, record by record as from many places
+// at once, and a copy reads back the same.
 #include <pcap/pcap.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "cbpf/compression.h"
+#include "cbpf/savefile_pieces.h"
 #include "cbpf/savefile_writer.h"
 #include "tests/cbpf/savefile_bytes.h"
 #include "tests/fuzz/require.h"
@@ -114,6 +116,26 @@ void check_copies(Bytes bytes, const SavefileReader& reader, const ReadFile& fil
   }
 }
 
+// In pieces whose records are guessed at many places.
+void check_pieces(Bytes bytes, const ReadFile& file) {
+  for (const std::size_t part : {std::size_t{32}, std::size_t{100}}) {
+    auto reader = SavefileReader::from_fd(test::file_of(bytes), "in");
+    SavefilePieces pieces(*reader, nullptr,
+                          {.least_piece = 4096, .most_piece = 4096, .least_part = part});
+    SavefilePiece piece;
+    ReadFile found;
+    while (pieces.next(piece)) {
+      for (const Batch& batch : piece.batches()) {
+        test::add_batch(found, batch);
+      }
+      found.error = piece.end() ? "" : to_string(piece.end().error());
+    }
+    require(found.packets == file.packets, "pieces have the packets of the file");
+    require(found.bytes == file.bytes, "pieces have the bytes of the file");
+    require(found.error == file.error, "pieces end as the file does", found.error);
+  }
+}
+
 // Of a compressed file, which libpcap does not read, and which may be small and hold very much.
 void read_some(SavefileReader& reader) {
   std::size_t bytes = 0;
@@ -146,6 +168,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const cbpf::test::ReadFile file = cbpf::test::read_all(*reader);
+  cbpf::check_pieces(bytes, file);
   require(file.bytes.size() <= size, "no more is handed out than there is");
   cbpf::compare_with_libpcap(bytes, *reader, file);
   cbpf::check_copies(bytes, *reader, file);

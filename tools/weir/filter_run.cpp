@@ -111,7 +111,7 @@ FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
 FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rule]->totals; }
 
 Status FilterRun::run(const std::string& file) {
-  auto reader = cbpf::SavefileReader::open(file, &guard_);
+  auto reader = cbpf::SavefileReader::open(file);
   if (!reader) {
     return tl::make_unexpected(reader.error());
   }
@@ -120,8 +120,7 @@ Status FilterRun::run(const std::string& file) {
   }
   // Unpacking takes several times longer than all the rest and cannot be shared. Handing what is
   // unpacked to another processor costs more than filtering it here.
-  const bool alone = plan_.threads == 1 || reader->compressed();
-  return alone ? run_alone(*reader, file) : run_in_threads(*reader, file);
+  return read(*reader, file, reader->compressed() ? 1 : plan_.threads);
 }
 
 // Makes the filters before the output files, so that a wrong expression leaves none behind.
@@ -174,39 +173,10 @@ Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
   return {};
 }
 
-Status FilterRun::run_alone(cbpf::SavefileReader& reader, const std::string& file) {
-  Verdicts verdicts;
-  while (!finished()) {
-    const auto batch = reader.next_batch();
-    if (!batch) {
-      if (stop_.requested()) {
-        break;  // The signal ended the waiting.
-      }
-      return tl::make_unexpected(batch.error());
-    }
-    if (batch->done()) {
-      break;
-    }
-    if (auto judged = judge(*batch, file, verdicts); !judged) {
-      return judged;
-    }
-    if (auto intact = reader.intact(); !intact) {
-      return intact;
-    }
-    if (auto done = commit(*batch, verdicts); !done) {
-      return done;
-    }
-    progress_.update(bytes_before_ + reader.bytes_read(), totals_.packets);
-  }
-  bytes_before_ += reader.bytes_read();
-  return {};
-}
-
 // What the threads of one file share. The turns go through the pieces in their order; the rest
 // belongs to whoever has the turn.
 struct FilterRun::Worker {
   FilterRun& run;
-  const cbpf::SavefileReader& reader;
   const std::string& file;
   cbpf::SavefilePieces pieces;
   Turns turns;
@@ -237,7 +207,7 @@ void FilterRun::Worker::work() {
       }
     }
     turns.wait(piece.number());
-    if (auto intact = reader.intact(); status && !intact) {
+    if (auto intact = pieces.intact(); status && !intact) {
       status = std::move(intact);
       judged = 0;
     }
@@ -274,13 +244,25 @@ void FilterRun::Worker::commit(const cbpf::SavefilePiece& piece, std::vector<Ver
   }
 }
 
-Status FilterRun::run_in_threads(cbpf::SavefileReader& reader, const std::string& file) {
-  Worker worker{
-      .run = *this, .reader = reader, .file = file, .pieces = cbpf::SavefilePieces(reader)};
+Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
+                       std::uint32_t threads) {
+  Worker worker{.run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader, &guard_)};
+  Status status;
+  if (threads == 1) {
+    worker.working = 1;
+    worker.work();
+  } else {
+    status = work_in_threads(worker, threads);
+  }
+  bytes_before_ += worker.bytes_read;
+  return status ? worker.result : status;
+}
+
+Status FilterRun::work_in_threads(Worker& worker, std::uint32_t count) {
   std::vector<std::thread> threads;
   std::unique_lock lock(worker.mutex);
   try {
-    while (threads.size() < plan_.threads) {
+    while (threads.size() < count) {
       threads.emplace_back([&worker] { worker.work(); });
       ++worker.working;
     }
@@ -302,8 +284,7 @@ Status FilterRun::run_in_threads(cbpf::SavefileReader& reader, const std::string
   for (std::thread& thread : threads) {
     thread.join();
   }
-  bytes_before_ += worker.bytes_read;
-  return worker.result;
+  return {};
 }
 
 Status FilterRun::run_filter(engine::Prepared& filter, const cbpf::Batch& batch,

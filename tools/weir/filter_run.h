@@ -117,8 +117,8 @@ class FilterRun {
 
   Status begin(const cbpf::SavefileReader& reader);
   Status open_outputs(const cbpf::SavefileReader& reader);
-  Status run_alone(cbpf::SavefileReader& reader, const std::string& file);
-  Status run_in_threads(cbpf::SavefileReader& reader, const std::string& file);
+  Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
+  Status work_in_threads(Worker& worker, std::uint32_t count);
   // The filters' part of the work, for any thread.
   Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
   Result<engine::Prepared*> joined_filter(std::size_t first, std::size_t count, int link_type);
