@@ -223,8 +223,7 @@ Result<SavefileReader> SavefileReader::open(const std::string& path) {
 }
 
 Result<SavefileReader> SavefileReader::from_fd(Fd fd, std::string name) {
-  auto source =
-      std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name)));
+  auto source = std::make_unique<SavefileSource>(SavefileInput(std::move(fd), std::move(name)));
   if (auto status = source->open(); !status) {
     return tl::make_unexpected(std::move(status.error()));
   }
