@@ -3,23 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <csignal>
 #include <ctime>
-#include <system_error>
-#include <thread>
 
-#include "cbpf/base/turns.h"
 #include "cbpf/compile.h"
-#include "cbpf/savefile_pieces.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/weir/filter_input.h"
 
 namespace weir::tool {
 namespace {
-
-constexpr auto kBetweenSignals = std::chrono::milliseconds(50);
 
 // Why the engine cannot be shown a packet, in one sentence.
 Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::EngineId engine,
@@ -169,120 +160,6 @@ Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
       return tl::make_unexpected(output.error());
     }
     branches_[i]->output = std::make_unique<filter::Output>(std::move(*output));
-  }
-  return {};
-}
-
-// What the threads of one file share. The turns go through the pieces in their order; the rest
-// belongs to whoever has the turn.
-struct FilterRun::Worker {
-  FilterRun& run;
-  const std::string& file;
-  cbpf::SavefilePieces pieces;
-  Turns turns;
-  Status result;
-  std::atomic<bool> over = false;
-  std::mutex mutex;
-  std::condition_variable left;
-  std::uint32_t working = 0;
-  std::uint64_t bytes_read = 0;
-
-  void work();
-  void commit(const cbpf::SavefilePiece& piece, std::vector<Verdicts>& verdicts, std::size_t judged,
-              Status status);
-};
-
-void FilterRun::Worker::work() {
-  cbpf::SavefilePiece piece;
-  std::vector<Verdicts> verdicts;
-  while (!over && !run.finished() && pieces.next(piece)) {
-    const auto& batches = piece.batches();
-    verdicts.resize(std::max(verdicts.size(), batches.size()));
-    Status status;
-    std::size_t judged = 0;
-    for (; judged < batches.size(); ++judged) {
-      status = run.judge(batches[judged], file, verdicts[judged]);
-      if (!status) {
-        break;
-      }
-    }
-    turns.wait(piece.number());
-    if (auto intact = pieces.intact(); status && !intact) {
-      status = std::move(intact);
-      judged = 0;
-    }
-    if (!over) {
-      commit(piece, verdicts, judged, status ? piece.end() : status);
-    }
-    turns.pass();
-  }
-  const std::scoped_lock lock(mutex);
-  --working;
-  left.notify_one();
-}
-
-void FilterRun::Worker::commit(const cbpf::SavefilePiece& piece, std::vector<Verdicts>& verdicts,
-                               std::size_t judged, Status status) {
-  for (std::size_t i = 0; i < judged && !over; ++i) {
-    if (auto done = run.commit(piece.batches()[i], verdicts[i]); !done) {
-      status = std::move(done);
-      judged = i;
-      over = true;
-    }
-    if (run.ended_) {
-      over = true;
-      return;
-    }
-  }
-  bytes_read = piece.bytes_read();
-  run.progress_.update(run.bytes_before_ + bytes_read, run.totals_.packets);
-  if (!status) {
-    over = true;
-    if (!run.stop_.requested()) {  // Else the signal ended the waiting.
-      result = std::move(status);
-    }
-  }
-}
-
-Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
-                       std::uint32_t threads) {
-  Worker worker{.run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader, &guard_)};
-  Status status;
-  if (threads == 1) {
-    worker.working = 1;
-    worker.work();
-  } else {
-    status = work_in_threads(worker, threads);
-  }
-  bytes_before_ += worker.bytes_read;
-  return status ? worker.result : status;
-}
-
-Status FilterRun::work_in_threads(Worker& worker, std::uint32_t count) {
-  std::vector<std::thread> threads;
-  std::unique_lock lock(worker.mutex);
-  try {
-    while (threads.size() < count) {
-      threads.emplace_back([&worker] { worker.work(); });
-      ++worker.working;
-    }
-  } catch (const std::system_error& error) {
-    if (threads.empty()) {
-      return fail(ErrorCode::kSystem, fmt::format("cannot begin a thread: {}", error.what()));
-    }
-  }
-  // A signal may have come to this thread while another one waits for a pipe, or is about to: it is
-  // told again until it has heard.
-  while (!worker.left.wait_for(lock, kBetweenSignals, [&] { return worker.working == 0; })) {
-    if (stop_.requested()) {
-      for (std::thread& thread : threads) {
-        ::pthread_kill(thread.native_handle(), SIGINT);
-      }
-    }
-  }
-  lock.unlock();
-  for (std::thread& thread : threads) {
-    thread.join();
   }
   return {};
 }

@@ -113,12 +113,12 @@ class FilterRun {
     std::vector<std::uint32_t> any;
     std::vector<std::uint32_t> joined;  // The results of joined rules.
   };
-  struct Worker;
+  struct Job;
+  struct Reading;
 
   Status begin(const cbpf::SavefileReader& reader);
   Status open_outputs(const cbpf::SavefileReader& reader);
   Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
-  Status work_in_threads(Worker& worker, std::uint32_t count);
   // The filters' part of the work, for any thread.
   Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
   Result<engine::Prepared*> joined_filter(std::size_t first, std::size_t count, int link_type);
