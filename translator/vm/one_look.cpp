@@ -29,6 +29,24 @@ struct Pair {
   Single<U> next;
 };
 
+// Either of two addresses of Ethernet: the first is not that where one of two tests says so, and
+// then the pair behind them decides.
+struct EitherAddress {
+  explicit EitherAddress(const Op* first)
+      : op(first[0]),
+        next(first[1]),
+        other(first + 2),
+        accepted(static_cast<std::uint32_t>(first[1 + next.jump.target].value)) {}
+  std::uint32_t operator()(std::uint64_t start) const {
+    return chosen(differs<std::uint32_t>(op, start) | differs<std::uint16_t>(next, start),
+                  other(start), accepted);
+  }
+  Op op;
+  Op next;
+  Pair<std::uint32_t, std::uint16_t> other;
+  std::uint32_t accepted;
+};
+
 template <typename Look>
 void run(const Code& code, const Job& job) {
   const Look look(&code.packet_ops[code.begin]);
@@ -59,12 +77,31 @@ constexpr std::array<BatchLoop, 9> kPairs = {run<Pair<B, B>>, run<Pair<B, H>>, r
                                              run<Pair<H, B>>, run<Pair<H, H>>, run<Pair<H, W>>,
                                              run<Pair<W, B>>, run<Pair<W, H>>, run<Pair<W, W>>};
 
+// A test is never the last operation, so that there is one behind it.
+bool is_either_address(const Op* first, std::span<const void* const> labels) {
+  using ebpf::Width;
+  using handler::Condition;
+  return first[0].handler == labels[handler::test(Width::kW, Condition::kNotEqual, true)] &&
+         first[0].jump.target == 2 &&
+         first[1].handler == labels[handler::test(Width::kH, Condition::kEqual, true)] &&
+         first[1 + first[1].jump.target].handler == labels[handler::kVerdict] &&
+         first[2].handler ==
+             labels[handler::by_widths(handler::kFinalPair, Width::kW, Width::kH)] &&
+         first[2].src == kStart && first[3].src == kStart;
+}
+
 }  // namespace
 
 BatchLoop one_look(const Code& code, std::span<const void* const> labels) {
   const Op* const first = &code.packet_ops[code.begin];
   const Op& otherwise = code.packet_ops[code.begin_short];
-  if (code.begin == 0 || otherwise.handler != labels[handler::kVerdict] || first->src != kStart) {
+  if (code.begin == 0 || otherwise.handler != labels[handler::kVerdict]) {
+    return nullptr;
+  }
+  if (is_either_address(first, labels)) {
+    return run<EitherAddress>;
+  }
+  if (first->src != kStart) {
     return nullptr;
   }
   for (std::size_t i = 0; i < kSingles.size(); ++i) {

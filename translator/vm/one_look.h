@@ -1,7 +1,7 @@
 // Programs that one operation decides, as `arp` or `icmp`: tests with a verdict on every side
-// (handler::kFinal, kFinalPair). What every packet costs is most of what they cost, so that a batch
-// is one loop without dispatch. tests/translator/vm/fused_test.cpp runs every form of it against
-// the checked machine.
+// (handler::kFinal, kFinalPair); and `ether host`, two of them. What every packet costs is most of
+// what they cost, so that a batch is one loop without dispatch. tests/translator/vm/fused_test.cpp
+// runs every form of it against the checked machine.
 #pragma once
 
 #include <span>

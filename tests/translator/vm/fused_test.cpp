@@ -97,6 +97,27 @@ class Maker {
     return std::move(code_).finish();
   }
 
+  // Either of two values of six bytes, as the addresses of Ethernet.
+  ebpf::Program make_either_address(bool masked) {
+    masked_ = masked;
+    const ebpf::Label other = code_.new_label();
+    code_.emit(ebpf::Alu{.op = ebpf::AluOp::kMov, .dst = Reg::kR0, .src = 8});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR2, .src = Reg::kR1, .offset = 0});
+    code_.emit(ebpf::Load{.width = Width::kDw, .dst = Reg::kR3, .src = Reg::kR1, .offset = 8});
+    need(12);
+    test({Width::kW, JumpOp::kNe}, -4, other);
+    test({Width::kH, JumpOp::kEq}, -6, further_);
+    code_.bind(other);
+    test({Width::kW, JumpOp::kNe}, -10, reject_);
+    test({Width::kH, JumpOp::kEq}, -12, further_);
+    end(5);
+    code_.bind(further_);
+    end(6);
+    code_.bind(reject_);
+    code_.emit(ebpf::Exit{});
+    return std::move(code_).finish();
+  }
+
   // A compare of what was loaded right before it and is read on either way; another leads to the
   // compare alone.
   ebpf::Program make_compared_load(Width width, JumpOp op) {
@@ -221,6 +242,8 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
       compare(Maker().make_compared_load(width, kind));
     }
   }
+  compare(Maker().make_either_address(false));
+  compare(Maker().make_either_address(true));
   for (const Width first_width : kWidths) {
     for (const Width second_width : kWidths) {
       for (const JumpOp first : kKinds) {
@@ -247,8 +270,8 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
   for (std::size_t number = handler::kFinal; number < handler::kCount; ++number) {
     EXPECT_TRUE(used_.contains(number)) << "no program had form " << number - handler::kFinal;
   }
-  // Those of one_look.h: of one test, by width, and of two, by both; and of others, none.
-  EXPECT_EQ(loops_.size(), 3U + 3 * 3 + 1);
+  // Those of one_look.h: of one test, by width, of two, by both, and of addresses; of others, none.
+  EXPECT_EQ(loops_.size(), 3U + 3 * 3 + 1 + 1);
   EXPECT_TRUE(loops_.contains(nullptr));
 }
 
