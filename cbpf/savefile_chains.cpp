@@ -193,8 +193,10 @@ void SavefileChains::walk(Bytes bytes, std::uint32_t most_captured) {
         std::swap(walker, walkers[--left]);
         continue;
       }
+      // The header and what a filter reads; where packets are short, the next headers too.
       ask_for(walker.at + 8);
       ask_for(walker.at + kLine);
+      ask_for(walker.at + 2 * kLine);
       ++i;
     }
   }

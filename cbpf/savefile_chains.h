@@ -55,7 +55,7 @@ class SavefileChains {
   void distrust();
 
  private:
-  static constexpr std::size_t kMost = 32;
+  static constexpr std::size_t kMost = 48;
   struct Walker;
 
   void guess(Bytes bytes, const SavefileRecordRules& rules, std::size_t least_part);
