@@ -66,6 +66,57 @@ enum class Unary : std::uint8_t { kNeg = 3, kDiv = 6, kIdiv = 7 };
 // What is loaded, and what becomes of the bits above it.
 enum class Extend : std::uint8_t { kZero8, kZero16, kZero32, kNone64, kSign8, kSign16, kSign32 };
 
+// A vector register: 256 bits, or their lower 128.
+enum class Ymm : std::uint8_t {
+  k0,
+  k1,
+  k2,
+  k3,
+  k4,
+  k5,
+  k6,
+  k7,
+  k8,
+  k9,
+  k10,
+  k11,
+  k12,
+  k13,
+  k14,
+  k15,
+};
+enum class Bits : std::uint8_t { k128, k256 };
+
+// What is done with two vectors of AVX2, by the name of the instruction.
+enum class Vector : std::uint8_t {
+  kAnd,               // vpand
+  kAndNot,            // vpandn: not the first, and the second.
+  kOr,                // vpor
+  kXor,               // vpxor
+  kAddDwords,         // vpaddd
+  kAddQwords,         // vpaddq
+  kSubDwords,         // vpsubd
+  kMulDwords,         // vpmulld
+  kMinDwords,         // vpminud
+  kMaxDwords,         // vpmaxud
+  kEqualDwords,       // vpcmpeqd
+  kGreaterDwords,     // vpcmpgtd
+  kShuffleBytes,      // vpshufb
+  kUnpackLowDwords,   // vpunpckldq
+  kUnpackHighDwords,  // vpunpckhdq
+  kUnpackLowQwords,   // vpunpcklqdq
+  kUnpackHighQwords,  // vpunpckhqdq
+  kPermuteDwords,     // vpermd: the first says which of the second.
+};
+// With one more number of 8 bits.
+enum class VectorImm : std::uint8_t {
+  kShuffleDwords,  // vshufps
+  kPermuteHalves,  // vperm2i128
+  kInsertHalf,     // vinserti128: of the second, 128 bits.
+};
+// Numbers in the encoding of a shift by a constant.
+enum class VectorShift : std::uint8_t { kShr = 2, kSar = 4, kShl = 6 };
+
 // A place in the code, to be bound once and jumped to any number of times.
 struct Label {
   std::uint32_t id = 0;
@@ -111,6 +162,22 @@ class Assembler {
   void lock_cmpxchg(Size size, Mem dst, Gp src);
   void prefetch(Mem src);  // prefetcht0.
 
+  void vector(Vector op, Ymm dst, Ymm a, Ymm b);
+  void vector(Vector op, Ymm dst, Ymm a, Mem b);
+  void vector(VectorImm op, Ymm dst, Ymm a, Ymm b, std::uint8_t imm);
+  void vector(VectorImm op, Ymm dst, Ymm a, Mem b, std::uint8_t imm);
+  void vector_shift(VectorShift op, Ymm dst, Ymm a, std::uint8_t count);  // Of dwords.
+  void vector_mov(Bits bits, Ymm dst, Ymm src);
+  void vector_load(Bits bits, Ymm dst, Mem src);
+  void vector_store(Ymm src, Mem dst);
+  void vector_broadcast(Ymm dst, Mem src);                 // A dword, to all.
+  void vector_extend(Ymm dst, Ymm src);                    // Four dwords to qwords.
+  void vector_upper(Ymm dst, Ymm src);                     // The upper half to the lower.
+  void vector_choose(Ymm dst, Ymm no, Ymm yes, Ymm mask);  // vpblendvb.
+  void vector_gather(Ymm dst, Ymm index, std::int32_t disp, Ymm mask);  // vpgatherqd of four.
+  void vector_signs(Gp dst, Ymm src);  // The highest bit of each dword.
+  void vector_done();                  // vzeroupper.
+
   void push(Gp reg);
   void pop(Gp reg);
   void call(Gp reg);
@@ -130,6 +197,14 @@ class Assembler {
   std::vector<std::uint8_t> finish();
 
  private:
+  // Opcode map, implied prefix and opcode.
+  struct VexCode {
+    std::uint8_t map = 0;
+    std::uint8_t prefix = 0;
+    std::uint8_t opcode = 0;
+  };
+  static VexCode code_of(Vector op);
+  static VexCode code_of(VectorImm op);
   enum class JumpKind : std::uint8_t { kJmp, kJcc, kCall };
   // Jumps are not among the bytes until finish() knows their sizes.
   struct Jump {
@@ -152,6 +227,11 @@ class Assembler {
   void rex_mem(bool wide, unsigned reg, Mem mem, bool byte_reg = false);
   void imm_bytes(std::uint8_t bytes, std::uint32_t value);
   void modrm_reg(unsigned reg, unsigned rm);
+  // The three-byte VEX prefix. `third` is the register that is neither in the ModRM byte nor in
+  // its address.
+  void vex(VexCode code, Bits bits, unsigned reg, unsigned third, unsigned base, unsigned index);
+  void vex_reg(VexCode code, Bits bits, unsigned reg, unsigned third, unsigned rm);
+  void vex_mem(VexCode code, Bits bits, unsigned reg, unsigned third, Mem rm);
   void modrm_mem(unsigned reg, Mem mem);
   void op_reg(Size size, unsigned opcode, unsigned reg, Gp rm);
   void op_mem(Size size, unsigned opcode, unsigned reg, Mem rm);

@@ -414,5 +414,96 @@ TEST_F(AssemblerX86, Conditions) {
   EXPECT_EQ(opposite(Condition::kGreater), Condition::kLessOrEqual);
 }
 
+constexpr std::array<Ymm, 4> kSomeYmm = {Ymm::k0, Ymm::k7, Ymm::k8, Ymm::k15};
+
+std::string name(Ymm reg, char kind = 'y') {
+  return kind + ("mm" + std::to_string(static_cast<int>(reg)));
+}
+
+TEST_F(AssemblerX86, VectorsOfTwo) {
+  constexpr std::pair<Vector, const char*> kOps[] = {{Vector::kAnd, "vpand"},
+                                                     {Vector::kAndNot, "vpandn"},
+                                                     {Vector::kOr, "vpor"},
+                                                     {Vector::kXor, "vpxor"},
+                                                     {Vector::kAddDwords, "vpaddd"},
+                                                     {Vector::kAddQwords, "vpaddq"},
+                                                     {Vector::kSubDwords, "vpsubd"},
+                                                     {Vector::kMulDwords, "vpmulld"},
+                                                     {Vector::kMinDwords, "vpminud"},
+                                                     {Vector::kMaxDwords, "vpmaxud"},
+                                                     {Vector::kEqualDwords, "vpcmpeqd"},
+                                                     {Vector::kGreaterDwords, "vpcmpgtd"},
+                                                     {Vector::kShuffleBytes, "vpshufb"},
+                                                     {Vector::kUnpackLowDwords, "vpunpckldq"},
+                                                     {Vector::kUnpackHighDwords, "vpunpckhdq"},
+                                                     {Vector::kUnpackLowQwords, "vpunpcklqdq"},
+                                                     {Vector::kUnpackHighQwords, "vpunpckhqdq"},
+                                                     {Vector::kPermuteDwords, "vpermd"}};
+  for (const auto& [op, mnemonic] : kOps) {
+    for (const Ymm a : kSomeYmm) {
+      for (const Ymm b : kSomeYmm) {
+        const std::string start = mnemonic + (" " + name(b)) + ", " + name(a) + ", ";
+        expect([&, op = op](Assembler& as) { as.vector(op, b, a, b); }, start + name(b));
+        for (const Gp base : {Gp::kRax, Gp::kRsp, Gp::kR8, Gp::kR13}) {
+          const Mem mem{base, 129};
+          expect([&, op = op](Assembler& as) { as.vector(op, b, a, mem); },
+                 start + "ymmword ptr [" + name(base, 64) + " + 0x81]");
+        }
+      }
+    }
+  }
+}
+
+TEST_F(AssemblerX86, OtherVectors) {
+  for (const Ymm a : kSomeYmm) {
+    for (const Ymm b : kSomeYmm) {
+      const std::string both = name(a) + ", " + name(b);
+      expect([&](Assembler& as) { as.vector(VectorImm::kShuffleDwords, a, b, a, 0x88); },
+             "vshufps " + both + ", " + name(a) + ", 0x88");
+      expect([&](Assembler& as) { as.vector(VectorImm::kPermuteHalves, a, b, a, 0x31); },
+             "vperm2i128 " + both + ", " + name(a) + ", 0x31");
+      expect([&](Assembler& as) { as.vector(VectorImm::kInsertHalf, a, b, a, 1); },
+             "vinserti128 " + both + ", " + name(a, 'x') + ", 1");
+      expect(
+          [&](Assembler& as) {
+            as.vector(VectorImm::kInsertHalf, a, b, {Gp::kR9, 1}, 1);
+          },
+          "vinserti128 " + both + ", xmmword ptr [r9 + 1], 1");
+      expect([&](Assembler& as) { as.vector_shift(VectorShift::kShl, a, b, 3); },
+             "vpslld " + both + ", 3");
+      expect([&](Assembler& as) { as.vector_shift(VectorShift::kShr, a, b, 3); },
+             "vpsrld " + both + ", 3");
+      expect([&](Assembler& as) { as.vector_shift(VectorShift::kSar, a, b, 3); },
+             "vpsrad " + both + ", 3");
+      expect([&](Assembler& as) { as.vector_mov(Bits::k128, a, b); },
+             "vmovdqa " + name(a, 'x') + ", " + name(b, 'x'));
+      expect([&](Assembler& as) { as.vector_extend(a, b); },
+             "vpmovzxdq " + name(a) + ", " + name(b, 'x'));
+      expect([&](Assembler& as) { as.vector_upper(a, b); },
+             "vextracti128 " + name(a, 'x') + ", " + name(b) + ", 1");
+      expect([&](Assembler& as) { as.vector_choose(a, b, a, b); },
+             "vpblendvb " + both + ", " + name(a) + ", " + name(b));
+      if (a != b && a != Ymm::k8 && b != Ymm::k8) {
+        // Destination, index and mask must be three.
+        expect([&](Assembler& as) { as.vector_gather(a, b, 130, Ymm::k8); },
+               "vpgatherqd " + name(a, 'x') + ", dword ptr [" + name(b) + " + 0x82], xmm8");
+      }
+    }
+    expect([&](Assembler& as) { as.vector_load(Bits::k256, a, {Gp::kR10}); },
+           "vmovdqu " + name(a) + ", ymmword ptr [r10]");
+    expect([&](Assembler& as) { as.vector_load(Bits::k128, a, {Gp::kRbx}); },
+           "vmovdqu " + name(a, 'x') + ", xmmword ptr [rbx]");
+    expect([&](Assembler& as) { as.vector_store(a, {Gp::kRdx}); },
+           "vmovdqu ymmword ptr [rdx], " + name(a));
+    expect(
+        [&](Assembler& as) {
+          as.vector_broadcast(a, {Gp::kRcx, 4});
+        },
+        "vpbroadcastd " + name(a) + ", dword ptr [rcx + 4]");
+    expect([&](Assembler& as) { as.vector_signs(Gp::kR15, a); }, "vmovmskps r15d, " + name(a));
+  }
+  expect([](Assembler& as) { as.vector_done(); }, "vzeroupper");
+}
+
 }  // namespace
 }  // namespace weir::jit::x86
