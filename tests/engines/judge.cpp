@@ -29,9 +29,16 @@ constexpr std::array kUserEngines = {EngineId::kClassicInterpreter, EngineId::kL
 constexpr std::array kKernelEngines = {EngineId::kKernelClassic, EngineId::kKernelSocket,
                                        EngineId::kKernelTc, EngineId::kKernelXdp};
 
-// Whether an engine runs the program as it is given, or as weir optimises it for the machine of
-// 1993.
-enum class Form : std::uint8_t { kGiven, kOptimised };
+// Whether an engine runs the program as it is given, as weir optimises it for the machine of 1993,
+// or as it is given and prepared for many packets.
+enum class Form : std::uint8_t { kGiven, kOptimised, kForMany };
+
+engine::Filter filter_for(const Case& subject, const cbpf::ValidatedProgram& program, Form form) {
+  return {.program = program,
+          .link_type = subject.link_type,
+          .known_extensions = subject.known_extensions,
+          .for_many_packets = form == Form::kForMany};
+}
 
 // The dialect in which the engine reads the case.
 cbpf::Dialect dialect_in(EngineId id, const Case& subject) {
@@ -48,7 +55,7 @@ bool reads_network_layer(const cbpf::Program& program) {
 }
 
 Result<cbpf::ValidatedProgram> program_for(EngineId id, const Case& subject, Form form) {
-  if (form == Form::kGiven) {
+  if (form != Form::kOptimised) {
     return cbpf::validate(subject.program, subject.dialect);
   }
   if (id == EngineId::kKernelClassic && reads_network_layer(subject.program)) {
@@ -72,17 +79,18 @@ Difference difference(EngineId id, Form form, const Case& subject, const cbpf::P
   if (!program) {
     return std::nullopt;
   }
-  auto prepared =
-      engine::prepare(id, {std::move(*program), subject.link_type, subject.known_extensions});
+  auto prepared = engine::prepare(id, filter_for(subject, *program, form));
   if (!prepared || !(*prepared)->can_run(packet)) {
     return std::nullopt;
   }
-  std::uint32_t got = 0;
+  // An engine may run as many as this at once.
+  const std::vector<cbpf::Packet> packets(form == Form::kForMany ? 8 : 1, packet);
+  std::vector<std::uint32_t> got(packets.size());
   const auto expected = expected_verdict(engine::info(id), subject, packet);
-  if (!expected || !(*prepared)->run({&packet, 1}, {&got, 1}) || got == *expected) {
+  if (!expected || !(*prepared)->run(packets, got) || got.front() == *expected) {
     return std::nullopt;
   }
-  return std::pair{got, *expected};
+  return std::pair{got.front(), *expected};
 }
 
 // Says what differs, made small first.
@@ -95,7 +103,9 @@ void report(EngineId id, Form form, const Case& subject, const cbpf::Packet& pac
   const Difference values = difference(id, form, small.subject, view);
   ADD_FAILURE() << fmt::format("{}: {}{} disagrees\n{}# got {}, wanted {}\n", subject.name,
                                engine::info(id).name,
-                               form == Form::kGiven ? "" : ", with the optimised program,",
+                               form == Form::kGiven       ? ""
+                               : form == Form::kOptimised ? ", with the optimised program,"
+                                                          : ", prepared for many packets,",
                                regression_text(small.subject, view), values ? values->first : 0,
                                values ? values->second : 0);
 }
@@ -103,7 +113,7 @@ void report(EngineId id, Form form, const Case& subject, const cbpf::Packet& pac
 void judge_engine(EngineId id, Form form, const Case& subject,
                   const cbpf::ValidatedProgram& program, std::span<const cbpf::Packet> packets,
                   Tally& tally) {
-  auto prepared = engine::prepare(id, {program, subject.link_type, subject.known_extensions});
+  auto prepared = engine::prepare(id, filter_for(subject, program, form));
   if (!prepared) {
     // A privilege that is missing is for the caller to have asked about.
     EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported)
@@ -141,6 +151,9 @@ void judge_engine(EngineId id, Form form, const Case& subject,
 void judge_engine(EngineId id, const Case& subject, const cbpf::ValidatedProgram& program,
                   std::span<const cbpf::Packet> packets, Tally& tally) {
   judge_engine(id, Form::kGiven, subject, program, packets, tally);
+  if (id == EngineId::kExtendedJit) {
+    judge_engine(id, Form::kForMany, subject, program, packets, tally);
+  }
   if (engine::info(id).design != 1993) {
     return;
   }

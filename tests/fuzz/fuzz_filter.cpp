@@ -153,10 +153,14 @@ void run_extended(const cbpf::ValidatedProgram& program, const Subject& subject,
   require(machine.has_value(), "what is translated loads", text_of(subject));
   run_machine(optimised ? "extended-interpreter" : "extended-interpreter, unoptimised", *machine,
               subject, traffic);
-  const auto native =
-      jit::NativeProgram::compile(*extended, {}, {.runs_on = jit::RunsOn::kPackets});
-  require(native.has_value(), "what is translated compiles", text_of(subject));
-  run_machine(optimised ? "extended-jit" : "extended-jit, unoptimised", *native, subject, traffic);
+  for (const jit::LaneUse lanes : {jit::LaneUse::kNever, jit::LaneUse::kAlways}) {
+    const auto native = jit::NativeProgram::compile(
+        *extended, {}, {.runs_on = jit::RunsOn::kPackets, .lanes = lanes});
+    require(native.has_value(), "what is translated compiles", text_of(subject));
+    const std::string name = lanes == jit::LaneUse::kNever ? "extended-jit" : "extended-jit, lanes";
+    run_machine(optimised ? name.c_str() : (name + ", unoptimised").c_str(), *native, subject,
+                traffic);
+  }
 }
 
 // The IR, and the classic program that comes out of it again.

@@ -62,6 +62,9 @@ struct Filter {
   // filter that reads others is refused by the user-space engines.
   std::uint32_t known_extensions = 0;
   ir::SetTests set_tests;
+  // Whether an engine shall make at once what it makes else when so many packets have come that it
+  // pays.
+  bool for_many_packets = false;
 };
 
 // A sentence for people where the engine reads the program in another dialect than the filter's and

@@ -1,4 +1,6 @@
 // The engine extended-jit: the translated program as machine code.
+#include <algorithm>
+
 #include "tools/engine/user_machine.h"
 #include "translator/jit/jit.h"
 
@@ -6,11 +8,15 @@ namespace weir::engine {
 
 namespace {
 
-PreparedResult prepared(const Result<ebpf::Program>& program, bool ancillary) {
+PreparedResult prepared(const Result<ebpf::Program>& program, bool ancillary,
+                        bool for_many_packets) {
   if (!program) {
     return tl::make_unexpected(program.error());
   }
-  auto native = jit::NativeProgram::compile(*program, {}, {.runs_on = jit::RunsOn::kPackets});
+  auto native = jit::NativeProgram::compile(
+      *program, {},
+      {.runs_on = jit::RunsOn::kPackets,
+       .lanes = for_many_packets ? jit::LaneUse::kAlways : jit::LaneUse::kMeasured});
   if (!native) {
     return tl::make_unexpected(native.error());
   }
@@ -23,11 +29,14 @@ PreparedResult prepared(const Result<ebpf::Program>& program, bool ancillary) {
 }  // namespace
 
 PreparedResult prepare_extended_jit(const Filter& filter) {
-  return prepared(translate_for_user(filter), filter.program.extensions() != 0);
+  return prepared(translate_for_user(filter), filter.program.extensions() != 0,
+                  filter.for_many_packets);
 }
 
 PreparedResult prepare_joined_jit(std::span<const Filter> filters, ir::JoinedResult result) {
-  return prepared(translate_joined_for_user(filters, result), false);
+  const bool for_many_packets = std::any_of(filters.begin(), filters.end(),
+                                            [](const Filter& one) { return one.for_many_packets; });
+  return prepared(translate_joined_for_user(filters, result), false, for_many_packets);
 }
 
 }  // namespace weir::engine

@@ -42,8 +42,12 @@ Result<CompiledCode> compile(const CompileInput& input, Processor processor) {
     return checked(input, {}, processor);
   }
   const ebpf::AccessProof proof = ebpf::prove_packet_accesses(input.program);
-  if (const auto form = ebpf::packet_form(input.program, proof)) {
-    return packets(input, *form, processor);
+  if (auto form = ebpf::packet_form(input.program, proof)) {
+    auto code = packets(input, *form, processor);
+    if (code) {
+      code->form = std::move(form);
+    }
+    return code;
   }
   return checked(input, proof, processor);
 }

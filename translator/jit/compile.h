@@ -3,6 +3,7 @@
 // only make bytes, on every machine; native_*.cpp says which of them made what this one runs.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include "translator/ebpf/prove.h"
 #include "translator/ebpf/user_run.h"
 #include "translator/jit/jit.h"
+#include "translator/jit/lane_form.h"
 
 namespace weir::jit {
 
@@ -34,6 +36,7 @@ struct CompiledCode {
   bool batch = false;               // A BatchEntry, else a CheckedEntry.
   std::size_t checked_accesses = 0;
   std::uint32_t frame_bytes = 0;
+  std::optional<ebpf::PacketForm> form;  // What a batch entry was made from.
 };
 
 // The errors are those of NativeProgram::compile().
@@ -60,5 +63,21 @@ std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region
 
 // The helper of that number, which is among them.
 const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers);
+
+// A constant for each lane; code finds it by its place in an array of them.
+struct alignas(32) LaneConstant {
+  std::array<std::uint32_t, kLanes> dwords{};
+  bool operator==(const LaneConstant&) const = default;
+};
+struct LaneCode {
+  std::vector<std::uint8_t> bytes;  // A LaneEntry.
+  std::vector<LaneConstant> constants;
+};
+
+// Whether this processor can run the code of lanes.
+bool has_lanes();
+// The second code of a packet form, for groups of packets. Nothing when there is none, or it would
+// take too much room. Only where has_lanes().
+std::optional<LaneCode> compile_lanes(const LaneForm& form, const ebpf::PacketForm& packets);
 
 }  // namespace weir::jit

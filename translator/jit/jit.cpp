@@ -3,15 +3,38 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <chrono>
+#include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "translator/jit/code_memory.h"
 #include "translator/jit/compile.h"
+#include "translator/jit/lane_choice.h"
+#include "translator/jit/lane_form.h"
 #include "translator/jit/runtime.h"
 
 namespace weir::jit {
+
+namespace {
+
+// The code for many packets at once, made when so many have come that it pays.
+struct Lanes {
+  ebpf::PacketForm form;
+  LaneUse use = LaneUse::kMeasured;
+  bool prefetch = false;
+  std::shared_ptr<CodePool> pool;
+  std::atomic<std::uint64_t> seen = 0;  // Packets that came in batches.
+  std::once_flag once;
+  std::optional<CodeMemory> memory;  // None: it does not fit, or there is no memory.
+  std::vector<LaneConstant> constants;
+  LaneChoice choice;
+};
+
+}  // namespace
 
 struct NativeCode {
   CodeMemory memory;
@@ -23,11 +46,14 @@ struct NativeCode {
   std::vector<std::vector<std::uint8_t>> data;  // Of each map.
   std::vector<ebpf::Region> regions;            // The same as regions.
   std::vector<ebpf::Instruction> instructions;  // By index, for messages.
+  std::unique_ptr<Lanes> lanes;                 // Where there may be some.
 };
 
 namespace {
 
-constexpr std::size_t kPrefetchAhead = 16;  // Packets.
+constexpr std::size_t kPrefetchAhead = 16;   // Packets.
+constexpr std::uint64_t kLanesAfter = 4096;  // As many packets come before it is worth while.
+constexpr std::size_t kStretch = 2048;       // So many are run before the choice is looked at.
 
 std::uint64_t address_of(const void* p) { return reinterpret_cast<std::uint64_t>(p); }
 
@@ -56,8 +82,12 @@ tl::unexpected<Error> wrong_use(const char* compiled_for) {
   return fail(ErrorCode::kUsage, fmt::format("the program is compiled to run on {}", compiled_for));
 }
 
-void run_batch(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
-               std::uint32_t* verdicts, const ebpf::UserContext& common) {
+std::uint64_t ticks() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+void run_each(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
+              std::uint32_t* verdicts, const ebpf::UserContext& common) {
   const auto entry = std::bit_cast<BatchEntry>(code.memory.address());
   const ebpf::UserPacket* const begin = packets.data();
   const ebpf::UserPacket* const end = begin + packets.size();
@@ -67,6 +97,103 @@ void run_batch(const NativeCode& code, std::span<const ebpf::UserPacket> packets
     entry(begin, begin + first, verdicts, &common, kPrefetchAhead * sizeof(ebpf::UserPacket));
   }
   entry(begin + first, end, verdicts + first, &common, 0);
+}
+
+// The code in lanes, if there is some and it is time for it.
+const CodeMemory* lanes_for(const NativeCode& code, std::size_t packets) {
+  if (code.lanes == nullptr || packets < kLanes) {
+    return nullptr;
+  }
+  Lanes& lanes = *code.lanes;
+  if (lanes.use == LaneUse::kMeasured && lanes.seen.load(std::memory_order_relaxed) < kLanesAfter) {
+    lanes.seen.fetch_add(packets, std::memory_order_relaxed);
+    return nullptr;
+  }
+  std::call_once(lanes.once, [&code, &lanes] {
+    const std::optional<LaneForm> form = lane_form(lanes.form, code.instructions);
+    std::optional<LaneCode> compiled = form ? compile_lanes(*form, lanes.form) : std::nullopt;
+    if (!compiled) {
+      return;
+    }
+    if (auto memory = CodeMemory::make(compiled->bytes, lanes.pool)) {
+      lanes.memory = std::move(*memory);
+      lanes.constants = std::move(compiled->constants);
+    }
+  });
+  return lanes.memory ? &*lanes.memory : nullptr;
+}
+
+// Whether the packets stand in memory so close behind each other that the processor itself reads
+// ahead. It is enough to look at some.
+bool stand_close(std::span<const ebpf::UserPacket> packets) {
+  constexpr std::size_t kLooks = 4;
+  constexpr std::uint64_t kClose = 256;
+  for (std::size_t look = 1; look <= kLooks; ++look) {
+    const std::size_t at = (packets.size() - 1) * look / kLooks;
+    const std::uint64_t gap = address_of(packets[at].data) - address_of(packets[at - 1].data);
+    if (gap > kClose) {  // Also where it goes back.
+      return false;
+    }
+  }
+  return true;
+}
+
+void run_lanes(const NativeCode& code, const CodeMemory& memory,
+               std::span<const ebpf::UserPacket> packets, std::uint32_t* verdicts,
+               const ebpf::UserContext& common) {
+  const auto entry = std::bit_cast<LaneEntry>(memory.address());
+  const ebpf::UserPacket* const begin = packets.data();
+  const ebpf::UserPacket* at = begin;
+  const auto run_to = [&](std::size_t count, std::uint64_t ahead) {
+    const ebpf::UserPacket* const end = begin + count / kLanes * kLanes;
+    while (at < end) {
+      at = entry(at, end, verdicts + (at - begin), &common, code.lanes->constants.data(), ahead);
+      if (at < end) {
+        run_each(code, {at, kLanes}, verdicts + (at - begin), common);
+        at += kLanes;
+      }
+    }
+  };
+  if (code.lanes->prefetch && packets.size() > kPrefetchAhead && !stand_close(packets)) {
+    run_to(packets.size() - kPrefetchAhead, kPrefetchAhead * sizeof(ebpf::UserPacket));
+  }
+  run_to(packets.size(), 0);
+  if (const auto done = static_cast<std::size_t>(at - begin); done < packets.size()) {
+    run_each(code, packets.subspan(done), verdicts + done, common);
+  }
+}
+
+void run_stretch(const NativeCode& code, const CodeMemory& memory,
+                 std::span<const ebpf::UserPacket> packets, std::uint32_t* verdicts,
+                 const ebpf::UserContext& common) {
+  Lanes& lanes = *code.lanes;
+  const LaneChoice::Turn turn = lanes.use == LaneUse::kAlways
+                                    ? LaneChoice::Turn{.code = BatchCode::kInLanes}
+                                    : lanes.choice.next(packets.size());
+  const std::uint64_t begin = turn.timed ? ticks() : 0;
+  switch (turn.code) {
+    case BatchCode::kOneByOne:
+      run_each(code, packets, verdicts, common);
+      break;
+    case BatchCode::kInLanes:
+      run_lanes(code, memory, packets, verdicts, common);
+      break;
+  }
+  if (turn.timed) {
+    lanes.choice.took(turn.code, ticks() - begin, packets.size());
+  }
+}
+
+void run_batch(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
+               std::uint32_t* verdicts, const ebpf::UserContext& common) {
+  const CodeMemory* const lanes = lanes_for(code, packets.size());
+  if (lanes == nullptr) {
+    return run_each(code, packets, verdicts, common);
+  }
+  for (std::size_t at = 0; at < packets.size(); at += kStretch) {
+    const std::size_t count = std::min(kStretch, packets.size() - at);
+    run_stretch(code, *lanes, packets.subspan(at, count), verdicts + at, common);
+  }
 }
 
 }  // namespace
@@ -98,6 +225,16 @@ Result<NativeProgram> NativeProgram::compile(const ebpf::Program& program,
   if (!memory) {
     return tl::make_unexpected(std::move(memory.error()));
   }
+  std::unique_ptr<Lanes> lanes;
+  if (compiled->form && options.lanes != LaneUse::kNever && has_lanes()) {
+    lanes = std::make_unique<Lanes>();
+    lanes->prefetch =
+        options.prefetch && (compiled->form->first_byte != compiled->form->behind_bytes ||
+                             compiled->form->reads_elsewhere);
+    lanes->form = std::move(*compiled->form);
+    lanes->use = options.lanes;
+    lanes->pool = options.pool;
+  }
   return NativeProgram(std::make_unique<NativeCode>(
       NativeCode{.memory = std::move(*memory),
                  .batch = compiled->batch,
@@ -107,7 +244,8 @@ Result<NativeProgram> NativeProgram::compile(const ebpf::Program& program,
                  .budget = options.budget != 0 ? options.budget : ebpf::kDefaultBudget,
                  .data = std::move(data),
                  .regions = std::move(regions),
-                 .instructions = program.instructions}));
+                 .instructions = program.instructions,
+                 .lanes = std::move(lanes)}));
 }
 
 Result<std::uint64_t> NativeProgram::run(const ebpf::Input& input) const {

@@ -2,7 +2,8 @@
 //
 // A program of the `user` target whose accesses are all proven (ebpf/prove.h), as those that weir
 // translates are, becomes one loop over the packets of a batch, without checks and without a
-// context in memory. Any other program is compiled with a check before each access that is not
+// context in memory; where many packets come it is compiled once more, to run on eight of them at
+// once (lane_form.h). Any other program is compiled with a check before each access that is not
 // proven. tests/translator/jit holds it against the interpreter and the kernel; the code for
 // AArch64 under an emulator, so that nothing is known of its speed. Price on x86-64: a few
 // microseconds to compile, a nanosecond or two a packet to run.
@@ -28,6 +29,16 @@ enum class RunsOn : std::uint8_t {
   kPackets,  // run_packet(), run_packets(): r1 is the address of a UserContext.
 };
 
+// Whether batches of packets are run by code for eight at once (lane_form.h), where the processor
+// has it. It answers the same, takes some tens of microseconds to make, and which of the two is
+// faster depends on the traffic (lane_choice.h). It may read bytes behind those that were captured,
+// but only on a page that has one that was; what they are does not matter.
+enum class LaneUse : std::uint8_t {
+  kNever,
+  kMeasured,  // Where many packets have come, by the faster of the two.
+  kAlways,    // From the first batch on.
+};
+
 struct CompileOptions {
   RunsOn runs_on = RunsOn::kMemory;
   // How many slots jumps and returns may go back in one run before it is a fault; 0:
@@ -37,6 +48,7 @@ struct CompileOptions {
   bool legacy_packet_access = false;
   // Whether batches fetch two cache lines of each packet ahead of its turn.
   bool prefetch = true;
+  LaneUse lanes = LaneUse::kMeasured;
   std::shared_ptr<CodePool> pool;  // Where the pages come from; none: from the kernel each time.
 };
 

@@ -4,4 +4,6 @@ namespace weir::jit {
 
 std::optional<Processor> native_processor() { return Processor::kAArch64; }
 
+bool has_lanes() { return false; }
+
 }  // namespace weir::jit

@@ -50,4 +50,13 @@ using BatchEntry = void (*)(const ebpf::UserPacket* begin, const ebpf::UserPacke
                             std::uint32_t* verdicts, const ebpf::UserContext* common,
                             std::uint64_t ahead);
 
+// In lanes: the same for whole groups of packets, beginning with the first. Returns `end`, or the
+// first group it leaves to the other code because bytes it reads may not be there; all before are
+// done. `ahead` may be 0: nothing is prefetched then.
+struct LaneConstant;
+using LaneEntry = const ebpf::UserPacket* (*)(const ebpf::UserPacket* begin,
+                                              const ebpf::UserPacket* end, std::uint32_t* verdicts,
+                                              const ebpf::UserContext* common,
+                                              const LaneConstant* constants, std::uint64_t ahead);
+
 }  // namespace weir::jit

@@ -27,13 +27,15 @@ class BothMachines {
     auto machine = Machine::load(program, helpers, options);
     auto memory = compile(jit::RunsOn::kMemory, program, helpers, options);
     auto packets = compile(jit::RunsOn::kPackets, program, helpers, options);
-    for (const auto* native : {&memory, &packets}) {
+    auto lanes = compile(jit::RunsOn::kPackets, program, helpers, options, jit::LaneUse::kAlways);
+    for (const auto* native : {&memory, &packets, &lanes}) {
       EXPECT_EQ(text(*native), text(machine)) << ebpf::disassemble(program.instructions);
     }
-    if (!machine || !memory || !packets) {
+    if (!machine || !memory || !packets || !lanes) {
       return tl::make_unexpected(machine ? Error{} : machine.error());
     }
-    return BothMachines(program, std::move(*machine), std::move(*memory), std::move(*packets));
+    return BothMachines(program, std::move(*machine), std::move(*memory), std::move(*packets),
+                        std::move(*lanes));
   }
 
   Result<std::uint64_t> run(const Input& input) const {
@@ -61,12 +63,15 @@ class BothMachines {
 
   Status run_packets(std::span<const UserPacket> packets, std::span<std::uint32_t> verdicts,
                      const ebpf::UserContext& common = {}) const {
-    std::vector<std::uint32_t> native(verdicts.begin(), verdicts.end());
-    const Status status = machine_.run_packets(packets, verdicts, common);
-    const Status other = native_packets_.run_packets(packets, native, common);
-    EXPECT_EQ(text(other), text(status)) << ebpf::disassemble(program_.instructions);
-    EXPECT_EQ(native, std::vector(verdicts.begin(), verdicts.end()))
-        << ebpf::disassemble(program_.instructions);
+    const std::vector<std::uint32_t> before(verdicts.begin(), verdicts.end());
+    Status status = machine_.run_packets(packets, verdicts, common);
+    for (const jit::NativeProgram* program : {&native_packets_, &native_lanes_}) {
+      std::vector<std::uint32_t> native = before;
+      const Status other = program->run_packets(packets, native, common);
+      EXPECT_EQ(text(other), text(status)) << ebpf::disassemble(program_.instructions);
+      EXPECT_EQ(native, std::vector(verdicts.begin(), verdicts.end()))
+          << ebpf::disassemble(program_.instructions);
+    }
     return status;
   }
 
@@ -74,20 +79,23 @@ class BothMachines {
 
  private:
   BothMachines(const ebpf::Program& program, Machine machine, jit::NativeProgram native,
-               jit::NativeProgram native_packets)
+               jit::NativeProgram native_packets, jit::NativeProgram native_lanes)
       : program_(program),
         machine_(std::move(machine)),
         native_(std::move(native)),
-        native_packets_(std::move(native_packets)) {}
+        native_packets_(std::move(native_packets)),
+        native_lanes_(std::move(native_lanes)) {}
 
   static Result<jit::NativeProgram> compile(jit::RunsOn runs_on, const ebpf::Program& program,
                                             std::span<const Helper> helpers,
-                                            const LoadOptions& options) {
+                                            const LoadOptions& options,
+                                            jit::LaneUse lanes = jit::LaneUse::kNever) {
     static const auto kPool = std::make_shared<jit::CodePool>();
     return jit::NativeProgram::compile(program, helpers,
                                        {.runs_on = runs_on,
                                         .budget = options.budget,
                                         .legacy_packet_access = options.legacy_packet_access,
+                                        .lanes = lanes,
                                         .pool = kPool});
   }
 
@@ -134,6 +142,7 @@ class BothMachines {
   Machine machine_;
   jit::NativeProgram native_;
   jit::NativeProgram native_packets_;
+  jit::NativeProgram native_lanes_;  // Batches of eight or more run in lanes.
 };
 
 }  // namespace weir::vm
