@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,8 +52,10 @@ void catch_output(const TemporaryFolder& folder, posix_spawn_file_actions_t* fil
 
 Answer answer_of(pid_t pid, const TemporaryFolder& folder) {
   int status = 0;
-  waitpid(pid, &status, 0);
-  return {exit_status(status), read_file(folder.path("out")), read_file(folder.path("err"))};
+  rusage used{};
+  wait4(pid, &status, 0, &used);
+  return {exit_status(status), read_file(folder.path("out")), read_file(folder.path("err")),
+          used.ru_maxrss};
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ struct Answer {
   int status = -1;  // Exit status; 128 + the signal's number when one ended it.
   std::string out;
   std::string err;
+  long most_memory = 0;  // Resident at once, in KiB.
 };
 
 // Runs build/…/bin/weir with these arguments and this standard input.

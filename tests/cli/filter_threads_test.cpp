@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -127,6 +129,40 @@ TEST(FilterThreads, ReadPipesPackedFilesAndSeveralFiles) {
                 .status,
             0);
   EXPECT_TRUE(read_file(folder.path("out")) == read_file(folder.path("wanted")));
+}
+
+// A file much larger than what may be in memory of it, with one filter and with a file for each
+// rule.
+TEST(FilterThreads, TakeNoMoreMemoryForALargeFile) {
+  if (std::getenv("WEIR_TEST_SHARE") != nullptr) {
+    GTEST_SKIP() << "instrumented code takes more";
+  }
+  constexpr long kMost = 64L << 10;
+  const TemporaryFolder folder;
+  const std::string file = folder.file("large.pcap", large_pcap());
+  const std::string part = read_file(file).substr(24);
+  {
+    std::ofstream more(file, std::ios::binary | std::ios::app);
+    for (int i = 0; i < 40; ++i) {
+      more << part;
+    }
+  }
+  const std::string rules = folder.file("rules", "push tcp[tcpflags] & tcp-push != 0\nip ip\n");
+  for (const char* threads : {"1", "2", "8"}) {
+    for (const bool split : {false, true}) {
+      const TemporaryFolder outputs;
+      std::vector<std::string> arguments = {"filter", "-r", file, "--threads", threads};
+      if (split) {
+        arguments.insert(arguments.end(), {"--split", rules, "-w", outputs.path("{}.pcap")});
+      } else {
+        arguments.insert(arguments.end(), {"-w", outputs.path("out"), "len < 100"});
+      }
+      const Answer answer = weir(arguments);
+      ASSERT_EQ(answer.status, 0) << answer.err;
+      EXPECT_GT(answer.most_memory, 0);
+      EXPECT_LE(answer.most_memory, kMost) << threads << " threads, split " << split;
+    }
+  }
 }
 
 TEST(FilterThreads, SayThatTheDiskIsFull) {
