@@ -62,7 +62,9 @@ class Finder {
         if (ops_[op.target].kind != PacketOpKind::kVerdict || !is_readable(op)) {
           return false;
         }
-        ++questions_;
+        if (++questions_ > kMostQuestions) {  // Too many cost more than they save.
+          return false;
+        }
         break;
       case PacketOpKind::kPoint:
       case PacketOpKind::kHeader:
@@ -216,8 +218,8 @@ class Finder {
       failure = ops_[step].target;
     }
     line_.failure = failure.value_or(0);
-    // With none before the choice there is nothing to gain; too many cost more than they save.
-    return failure && questions_ <= kMostQuestions;
+    // With none before the choice there is nothing to gain.
+    return failure.has_value();
   }
 
   Pointer& pointer(Reg reg) { return pointers_[static_cast<std::size_t>(reg)]; }
