@@ -244,7 +244,7 @@ class PacketCompiler : private PacketTests {
     }
     std::size_t end = index_;
     std::size_t questions = 0;
-    for (; end < ops_.size(); ++end) {
+    for (; end < ops_.size() && questions <= kMostQuestions; ++end) {
       const PacketOp& op = ops_[end];
       const bool asks = is_question(op) || op.kind == PacketOpKind::kFewer;
       if (!asks || ops_[op.target].kind != PacketOpKind::kVerdict) {

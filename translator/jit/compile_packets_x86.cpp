@@ -218,7 +218,7 @@ class PacketCompiler : private PacketLoop {
     }
     std::size_t end = index_;
     std::size_t questions = 0;
-    for (; end < ops_.size(); ++end) {
+    for (; end < ops_.size() && questions <= kMostQuestions; ++end) {
       const PacketOp& op = ops_[end];
       const bool asks = is_question(op) || op.kind == PacketOpKind::kFewer;
       if (!asks || ops_[op.target].kind != PacketOpKind::kVerdict) {
