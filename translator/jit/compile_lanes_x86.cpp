@@ -207,6 +207,8 @@ class LaneCompiler {
         return load_window(form_.place_of(one).window);
       case LaneOp::kGather:
         return gather(id);
+      case LaneOp::kPart:
+        return;  // It has its holder's register.
       case LaneOp::kPick:
         return pick(id);
       case LaneOp::kIs:
@@ -339,6 +341,12 @@ class LaneCompiler {
     const LaneValue& one = value(id);
     const auto disp = static_cast<std::int32_t>(one.imm) + one.width - 4;
     const Ymm dst = homes_.take(id);
+    const Label nobody = a_.new_label();
+    if (one.rare) {
+      a_.vector_signs(kScratch, homes_.in(one.b, kD));
+      a_.test(Size::k32, kScratch, kScratch);
+      a_.jcc(Condition::kEqual, nobody);
+    }
     const Ymm from = homes_.in(one.a, kD);
     a_.vector_load(Bits::k256, kA, packet(0));
     a_.vector(Vector::kUnpackLowQwords, kA, kA, packet(2));
@@ -358,6 +366,7 @@ class LaneCompiler {
     a_.vector(Vector::kXor, kA, kA, kA);
     a_.vector_gather(kA, kB, disp, kC);
     a_.vector(VectorImm::kInsertHalf, dst, dst, kA, 1);
+    a_.bind(nobody);
     homes_.finish_operands(id);
   }
 
@@ -376,8 +385,11 @@ class LaneCompiler {
 
   // Where in its dword a field begins.
   std::int32_t byte_in_dword(LaneId field) const {
-    return value(field).op == LaneOp::kGather ? 4 - value(field).width
-                                              : form_.place_of(value(field)).offset % 4;
+    const LaneValue& one = value(field);
+    if (one.op == LaneOp::kPart) {
+      return static_cast<std::int32_t>(one.imm);
+    }
+    return one.op == LaneOp::kGather ? 4 - one.width : form_.place_of(one).offset % 4;
   }
 
   // What vpshufb needs to know to move bytes of each dword down, and to make the others 0.

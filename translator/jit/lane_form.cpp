@@ -93,9 +93,8 @@ class Builder {
     mask_ = v_.zero();
   }
 
-  // The bytes an operation reads.
-  std::optional<LaneId> field(const PacketOp& op) {
-    const Binding at = regs_.address(op);
+  // Bytes at an address, for the packets of a mask.
+  std::optional<LaneId> field(const PacketOp& op, const Binding& at, LaneId mask) {
     const auto width = static_cast<std::uint8_t>(op.width);
     if (!regs_.usable(at) || width > 4) {
       return std::nullopt;
@@ -109,7 +108,7 @@ class Builder {
     if (at.least + width < 4 || ++gathers_ > kMostGathers) {
       return std::nullopt;
     }
-    return v_.gather(at.value, static_cast<std::int32_t>(at.offset), width, mask_);
+    return v_.gather(at.value, static_cast<std::int32_t>(at.offset), width, mask);
   }
 
   // ---- Operations; false: it does not fit ----
@@ -173,7 +172,7 @@ class Builder {
   }
 
   bool add_load(const PacketOp& op) {
-    const std::optional<LaneId> bytes = field(op);
+    const std::optional<LaneId> bytes = field(op, regs_.address(op), mask_);
     if (!bytes || op.sign_extend) {
       return false;
     }
@@ -186,11 +185,34 @@ class Builder {
   }
 
   bool add_test(const PacketOp& op) {
-    const std::optional<LaneId> bytes = field(op);
-    if (!bytes || is_signed(op.op)) {
+    const Binding at = regs_.address(op);
+    const LaneValue from = v_.values()[at.value];
+    if (is_signed(op.op)) {
       return false;
     }
-    branch(op.target, v_.test(op.op, *bytes, op.mask, op.value));
+    if (from.op != LaneOp::kChoose || !v_.ends_early(from.a)) {
+      const std::optional<LaneId> bytes = field(op, at, mask_);
+      if (bytes) {
+        branch(op.target, v_.test(op.op, *bytes, op.mask, op.value));
+      }
+      return bytes.has_value();
+    }
+    // Where packets that end early are read elsewhere, the others share what was read before.
+    Binding yes = at;
+    Binding no = at;
+    yes.value = from.b;
+    no.value = from.c;
+    const auto some = field(op, yes, v_.binary(LaneOp::kAnd, from.a, mask_));
+    const auto others = field(op, no, v_.binary(LaneOp::kAndNot, from.a, mask_));
+    if (!some || !others) {
+      return false;
+    }
+    const LaneCondition of_some = v_.test(op.op, *some, op.mask, op.value);
+    const LaneCondition of_others = v_.test(op.op, *others, op.mask, op.value);
+    if (of_some.negated != of_others.negated) {
+      return false;
+    }
+    branch(op.target, {v_.choose(from.a, of_some.mask, of_others.mask), of_some.negated});
     return true;
   }
 
@@ -271,6 +293,7 @@ int operand_count(LaneOp op) {
     case LaneOp::kShared:
     case LaneOp::kField:
       return 0;
+    case LaneOp::kPart:
     case LaneOp::kPick:
     case LaneOp::kIs:
     case LaneOp::kShl:

@@ -31,6 +31,7 @@ enum class LaneOp : std::uint8_t {
   kShared,    // 4 bytes of the context of all packets at imm.
   kField,     // `width` bytes at the constant offset imm, as the processor's order reads them.
   kGather,    // The same at a + imm where the mask b holds; anything elsewhere.
+  kPart,      // `width` of the four bytes gathered by a, from the byte imm of them.
   kPick,      // The field a as a number; swapped: its first byte is the highest.
   kIs,        // Mask: (the field a & mask) == imm.
   kAnd,       // a op b.
@@ -55,6 +56,7 @@ struct LaneValue {
   LaneOp op = LaneOp::kConst;
   std::uint8_t width = 0;
   bool swapped = false;
+  bool rare = false;  // kGather: of packets that end before what most of them have.
   LaneId a = 0;
   LaneId b = 0;
   LaneId c = 0;

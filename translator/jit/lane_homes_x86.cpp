@@ -23,13 +23,14 @@ LaneHomes::LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants)
   uses_[form_.verdict].push_back(kNobody);  // After all others.
 }
 
-// Fields of one dword of a window are in one register, that of the first of them.
+// Fields of one dword of a window are in one register, that of the first of them; those of a gather
+// in its register.
 void LaneHomes::find_holders() {
   std::vector<std::array<LaneId, 4>> first(form_.windows.size(),
                                            {kNobody, kNobody, kNobody, kNobody});
   holder_.resize(form_.values.size());
   for (LaneId id = 0; id < form_.values.size(); ++id) {
-    holder_[id] = id;
+    holder_[id] = value(id).op == LaneOp::kPart ? value(id).a : id;
     if (form_.needed[id] && value(id).op == LaneOp::kField) {
       const LaneForm::Place place = form_.place_of(value(id));
       LaneId& holder = first[place.window][static_cast<std::size_t>(place.offset / 4)];

@@ -54,6 +54,7 @@ std::optional<std::uint32_t> computed(LaneOp op, std::uint32_t a, std::uint32_t 
     case LaneOp::kShared:
     case LaneOp::kField:
     case LaneOp::kGather:
+    case LaneOp::kPart:
     case LaneOp::kPick:
     case LaneOp::kIs:
     case LaneOp::kShl:
@@ -97,12 +98,74 @@ LaneId LaneValues::field(std::uint32_t offset, std::uint8_t width) {
 }
 
 LaneId LaneValues::gather(LaneId address, std::int32_t offset, std::uint8_t width, LaneId mask) {
-  return add({.op = LaneOp::kGather,
-              .width = width,
-              .a = address,
-              .b = mask,
-              .imm = static_cast<std::uint32_t>(offset)},
-             kAll);
+  for (LaneId id = 0; id < values_.size(); ++id) {
+    const LaneValue& one = values_[id];
+    const std::int64_t at = std::int64_t{offset} - static_cast<std::int32_t>(one.imm);
+    if (one.op == LaneOp::kGather && one.width == 4 && one.a == address && at >= 0 &&
+        at + width <= 4 && implies(mask, one.b)) {
+      return part(id, static_cast<std::uint32_t>(at), width);
+    }
+  }
+  const bool wide = has_bytes(mask, address, std::int64_t{offset} + 4);
+  const LaneId bytes = add({.op = LaneOp::kGather,
+                            .width = wide ? std::uint8_t{4} : width,
+                            .rare = ends_early(mask),
+                            .a = address,
+                            .b = mask,
+                            .imm = static_cast<std::uint32_t>(offset)},
+                           kAll);
+  return wide ? part(bytes, 0, width) : bytes;
+}
+
+LaneId LaneValues::part(LaneId bytes, std::uint32_t at, std::uint8_t width) {
+  return width == 4 ? bytes
+                    : add({.op = LaneOp::kPart, .width = width, .a = bytes, .imm = at}, kAll);
+}
+
+// Whether all packets of the mask are seen to be in the other too.
+bool LaneValues::implies(LaneId mask, LaneId other) const {
+  const LaneValue& one = values_[mask];
+  return mask == other ||
+         (one.op == LaneOp::kAnd && (implies(one.a, other) || implies(one.b, other))) ||
+         (one.op == LaneOp::kAndNot && implies(one.b, other)) ||
+         (one.op == LaneOp::kOr && implies(one.a, other) && implies(one.b, other));
+}
+
+// Whether the packets of the mask are seen to have all bytes before address + behind.
+bool LaneValues::has_bytes(LaneId mask, LaneId address, std::int64_t behind) const {
+  const LaneValue& one = values_[mask];
+  if (one.op == LaneOp::kAnd || one.op == LaneOp::kOr) {
+    const bool a = has_bytes(one.a, address, behind);
+    const bool b = has_bytes(one.b, address, behind);
+    return one.op == LaneOp::kAnd ? a || b : a && b;
+  }
+  if (one.op != LaneOp::kAndNot) {
+    return false;
+  }
+  if (has_bytes(one.b, address, behind)) {
+    return true;
+  }
+  // Not (end > captured).
+  const LaneValue& check = values_[one.a];
+  if (check.op != LaneOp::kGreater || values_[check.b].op != LaneOp::kCaptured) {
+    return false;
+  }
+  const LaneValue& end = values_[check.a];
+  if (check.a == address) {
+    return behind <= 0;
+  }
+  const std::optional<std::uint32_t> left = known(end.a);
+  const std::optional<std::uint32_t> right = known(end.b);
+  return end.op == LaneOp::kAdd &&
+         ((right && end.a == address && behind <= static_cast<std::int32_t>(*right)) ||
+          (left && end.b == address && behind <= static_cast<std::int32_t>(*left)));
+}
+
+bool LaneValues::ends_early(LaneId mask) const {
+  const LaneValue& one = values_[mask];
+  return (one.op == LaneOp::kGreater && values_[one.b].op == LaneOp::kCaptured) ||
+         (one.op == LaneOp::kAnd && (ends_early(one.a) || ends_early(one.b))) ||
+         (one.op == LaneOp::kAndNot && ends_early(one.b));
 }
 
 LaneId LaneValues::pick(LaneId field, bool is_swapped) {
@@ -138,6 +201,13 @@ LaneId LaneValues::binary(LaneOp op, LaneId a, LaneId b) {
   if ((op == LaneOp::kAnd && (b == all() || a == b)) ||
       (zero_b && (op == LaneOp::kAdd || op == LaneOp::kSub || op == LaneOp::kXor))) {
     return a;
+  }
+  // What is in one of two masks, and in or not in one of them.
+  if (values_[b].op == LaneOp::kOr && (op == LaneOp::kAnd || op == LaneOp::kAndNot)) {
+    const LaneValue either_of = values_[b];
+    if (either_of.a == a || either_of.b == a) {
+      return op == LaneOp::kAnd ? a : binary(op, a, either_of.a == a ? either_of.b : either_of.a);
+    }
   }
   return add({.op = op, .a = a, .b = b}, most_of(op, a, b));
 }
@@ -191,6 +261,7 @@ std::uint32_t LaneValues::most_of(LaneOp op, LaneId a, LaneId b) const {
     case LaneOp::kShared:
     case LaneOp::kField:
     case LaneOp::kGather:
+    case LaneOp::kPart:
     case LaneOp::kPick:
     case LaneOp::kIs:
     case LaneOp::kSub:

@@ -31,6 +31,8 @@ class LaneValues {
   LaneId all() const { return 1; }  // The mask of all packets.
   LaneId leaf(LaneOp op, std::uint32_t imm = 0);
   LaneId field(std::uint32_t offset, std::uint8_t width);
+  // Four bytes are gathered from the field on where the mask says that they were captured; a field
+  // among those of an earlier gather is a part of it.
   LaneId gather(LaneId address, std::int32_t offset, std::uint8_t width, LaneId mask);
   LaneId pick(LaneId field, bool swapped);
   LaneId binary(LaneOp op, LaneId a, LaneId b);
@@ -46,6 +48,9 @@ class LaneValues {
   LaneId where(LaneId mask, LaneCondition condition);
   LaneId where_not(LaneId mask, LaneCondition condition);
 
+  // Whether the packets of the mask are seen to end before some place that the program looked for.
+  bool ends_early(LaneId mask) const;
+
   // The greatest number the value can be, and that the caller knows it is no greater.
   std::uint32_t most(LaneId id) const { return most_[id]; }
   void limit(LaneId id, std::uint32_t most) { most_[id] = std::min(most_[id], most); }
@@ -55,10 +60,13 @@ class LaneValues {
  private:
   LaneId add(const LaneValue& value, std::uint32_t most);
   std::optional<std::uint32_t> known(LaneId id) const;
+  LaneId part(LaneId bytes, std::uint32_t at, std::uint8_t width);
   LaneId either(LaneId a, LaneId b);
   LaneId equals(LaneId a, std::uint32_t value);
   bool splits(LaneId a, LaneId b) const;
   std::uint32_t most_of(LaneOp op, LaneId a, LaneId b) const;
+  bool implies(LaneId mask, LaneId other) const;
+  bool has_bytes(LaneId mask, LaneId address, std::int64_t behind) const;
 
   std::vector<LaneValue> values_;
   std::vector<std::uint32_t> most_;

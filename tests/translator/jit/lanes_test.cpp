@@ -66,6 +66,22 @@ TEST(Lanes, FieldsThatStandTogetherShareAWindow) {
   EXPECT_EQ(form->reach, 30);  // Behind the address.
 }
 
+// Both ports in one; the other is of packets that end between them.
+TEST(Lanes, PortsAreGatheredTogether) {
+  const auto form = lanes_of(translated("tcp port 80"));
+  ASSERT_TRUE(form.has_value());
+  int common = 0;
+  int rare = 0;
+  for (std::size_t id = 0; id < form->values.size(); ++id) {
+    const LaneValue& value = form->values[id];
+    if (value.op == LaneOp::kGather && form->needed[id]) {
+      ++(value.rare ? rare : common);
+    }
+  }
+  EXPECT_EQ(common, 1);
+  EXPECT_EQ(rare, 1);
+}
+
 TEST(Lanes, PacketsOfEveryLengthAtTheEndOfMemory) {
   const std::uint64_t seed = random::seed_or(777);
   SCOPED_TRACE(seed);
