@@ -1,11 +1,12 @@
-// The walk. A state is a value for each register and each 8-byte slot of the
-// stack the program names, and how many bytes are known to be behind each packet pointer.
+// The walk. A state is a value for each register and each 8-byte slot of the stack the program
+// names, and how many bytes are known to be behind each packet pointer.
 #include "translator/ebpf/prove.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <optional>
 
+#include "translator/ebpf/abstract_state.h"
 #include "translator/ebpf/abstract_value.h"
 #include "translator/ebpf/user_context.h"
 #include "translator/ebpf/user_run.h"
@@ -15,15 +16,8 @@ namespace {
 
 using namespace abstract;
 
-// What is added to a packet pointer stays below this, so that no address wraps.
-constexpr std::uint64_t kMaxVariable = std::uint64_t{1} << 40;
 constexpr std::int64_t kMaxFixed = std::int64_t{1} << 32;
-constexpr std::uint32_t kNoState = 0xffffffff;
-
 constexpr std::size_t kRegisters = 11;
-// As many ways as filters mostly have to places ahead, at a time.
-constexpr std::size_t kExpectedStates = 8;
-
 class Prover {
  public:
   explicit Prover(const Program& program) : program_(program) {}
@@ -97,18 +91,14 @@ class Prover {
 
   void walk() {
     const std::size_t n = program_.instructions.size();
-    stride_ = kRegisters + slots_;
-    state_of_.assign(n, kNoState);
-    values_.reserve(kExpectedStates * stride_);
-    facts_at_.reserve(kExpectedStates);
-    free_.reserve(kExpectedStates);
-    now_.assign(stride_, constant(0));
+    now_.assign(kRegisters + slots_, constant(0));
+    ahead_.begin(n, now_.size());
     reg(Reg::kR1) = {.kind = Kind::kContext};
     reg(Reg::kR10) = {.kind = Kind::kFrame};
     facts_.written = 1U << 1 | 1U << 10;
     alive_ = true;
     for (index_ = 0; index_ < n; ++index_) {
-      arrive();
+      alive_ = ahead_.arrive(index_, now_, facts_, alive_);
       if (!alive_) {
         proof_.accesses[index_] = Proof::kSafe;  // It never runs.
         proof_.facts.emplace_back();
@@ -162,93 +152,6 @@ class Prover {
       return {.kind = Known::Kind::kEnd};
     }
     return {};
-  }
-
-  // Makes of the state `into` what is true in both, where they meet in front of instruction `at`.
-  //
-  // Packet pointers that differ become one with a variable part of its own: what lies between data
-  // and the pointer less the smaller of the two fixed parts. As many bytes are behind that place as
-  // are there on either way.
-  void join_states(Value* into, Facts& facts, const Value* from, const Facts& from_facts,
-                   std::size_t at) {
-    std::vector<Covered> met;
-    for (std::size_t i = 0; i < stride_; ++i) {
-      const Value& a = into[i];
-      const Value& b = from[i];
-      if (a == b) {
-        continue;
-      }
-      if (a.kind != Kind::kPacket || b.kind != Kind::kPacket) {
-        into[i] = join(a, b);
-        continue;
-      }
-      Value both{.kind = Kind::kPacket, .id = meeting_id(at, i)};
-      both.fixed = std::min(a.fixed, b.fixed);
-      both.high = std::max(moved_on(a, both.fixed), moved_on(b, both.fixed));
-      const std::int64_t bytes =
-          std::min(bytes_behind(a, facts, both.fixed), bytes_behind(b, from_facts, both.fixed));
-      if (bytes > 0) {
-        met.push_back({.id = both.id, .bytes = static_cast<std::uint32_t>(bytes)});
-      }
-      into[i] = both.high <= kMaxVariable ? both : kAnything;
-    }
-    facts.meet(from_facts);
-    for (const Covered& each : met) {
-      facts.cover(each.id, each.bytes);
-    }
-  }
-
-  // Names the variable part of what is in place `i` of the state in front of an instruction: apart
-  // from the numbers of instructions.
-  static std::uint32_t meeting_id(std::size_t at, std::size_t i) {
-    return 0x80000000U + static_cast<std::uint32_t>(at * 128 + i);
-  }
-
-  // With part of the fixed distance counted as variable, so that `fixed` is left: how large the
-  // variable part can be, and how many bytes are behind it.
-  static std::uint64_t moved_on(const Value& pointer, std::int64_t fixed) {
-    return pointer.high + static_cast<std::uint64_t>(pointer.fixed - fixed);
-  }
-  static std::int64_t bytes_behind(const Value& pointer, const Facts& facts, std::int64_t fixed) {
-    return std::int64_t{facts.bytes_of(pointer.id)} - (pointer.fixed - fixed);
-  }
-
-  // Joins what jumped here with what comes from above.
-  void arrive() {
-    const std::uint32_t state = state_of_[index_];
-    if (state == kNoState) {
-      return;
-    }
-    const Value* there = &values_[std::size_t{state} * stride_];
-    if (!alive_) {
-      std::copy(there, there + stride_, now_.begin());
-      facts_ = facts_at_[state];
-      alive_ = true;
-    } else {
-      join_states(now_.data(), facts_, there, facts_at_[state], index_);
-    }
-    free_.push_back(state);
-  }
-
-  // Records that the state in hand goes on at `target`, which is ahead.
-  void leave_to(std::uint32_t target) {
-    std::uint32_t& state = state_of_[target];
-    if (state != kNoState) {
-      join_states(&values_[std::size_t{state} * stride_], facts_at_[state], now_.data(), facts_,
-                  target);
-      return;
-    }
-    if (free_.empty()) {
-      state = static_cast<std::uint32_t>(facts_at_.size());
-      facts_at_.push_back(facts_);
-      values_.insert(values_.end(), now_.begin(), now_.end());
-      return;
-    }
-    state = free_.back();
-    free_.pop_back();
-    facts_at_[state] = facts_;
-    std::copy(now_.begin(), now_.end(),
-              values_.begin() + static_cast<std::ptrdiff_t>(std::size_t{state} * stride_));
   }
 
   // ---- Registers ----
@@ -515,7 +418,7 @@ class Prover {
   void step(const Jump& jump) {
     const std::uint32_t target = targets_[index_];
     if (jump.op == JumpOp::kJa) {
-      leave_to(target);
+      ahead_.leave(target, now_, facts_);
       alive_ = false;
       return;
     }
@@ -542,7 +445,7 @@ class Prover {
       proven.cover(pointer.id, static_cast<std::uint32_t>(pointer.fixed));
     }
     facts_ = on_taken ? proven : before;
-    leave_to(target);
+    ahead_.leave(target, now_, facts_);
     facts_ = on_next ? proven : before;
   }
 
@@ -552,14 +455,14 @@ class Prover {
     const bool narrow = a.kind == Kind::kNumber && b.kind == Kind::kNumber &&
                         (jump.is64 || (a.high <= kMax32 && b.high <= kMax32));
     if (!narrow) {
-      leave_to(target);
+      ahead_.leave(target, now_, facts_);
       return;
     }
     const Value taken = narrowed(jump.op, a, b);
     const Value next = narrowed(negated(jump.op), a, b);
     if (taken.low <= taken.high) {
       reg(jump.dst) = taken;
-      leave_to(target);
+      ahead_.leave(target, now_, facts_);
     }
     reg(jump.dst) = next;
     alive_ = next.low <= next.high;
@@ -604,14 +507,10 @@ class Prover {
 
   const Program& program_;
   AccessProof proof_;
-  std::vector<std::uint32_t> targets_;   // Of each jump, as an instruction.
-  std::size_t slots_ = 0;                // Of the stack, from its top.
-  std::size_t stride_ = 0;               // Values of a state: the registers, then the slots.
-  std::vector<std::uint32_t> state_of_;  // What jumps to an instruction, if something did.
-  std::vector<Value> values_;            // The states, one after another,
-  std::vector<Facts> facts_at_;          // and their facts.
-  std::vector<std::uint32_t> free_;      // States that are used no more.
-  std::vector<Value> now_;
+  std::vector<std::uint32_t> targets_;  // Of each jump, as an instruction.
+  std::size_t slots_ = 0;               // Of the stack, from its top.
+  StatesAhead ahead_;
+  std::vector<Value> now_;  // The registers, then the slots.
   Facts facts_;
   bool alive_ = false;     // Whether control comes from above.
   std::size_t index_ = 0;  // The instruction in hand.
