@@ -17,6 +17,8 @@ constexpr std::uint32_t swapped(std::uint32_t value, std::uint8_t width) {
   return __builtin_bswap32(value) >> 8 * (4 - width);
 }
 
+constexpr int kMostLooks = 256;
+
 constexpr bool commutes(LaneOp op) {
   return op != LaneOp::kSub && op != LaneOp::kAndNot && op != LaneOp::kGreater;
 }
@@ -100,13 +102,15 @@ LaneId LaneValues::field(std::uint32_t offset, std::uint8_t width) {
 LaneId LaneValues::gather(LaneId address, std::int32_t offset, std::uint8_t width, LaneId mask) {
   for (LaneId id = 0; id < values_.size(); ++id) {
     const LaneValue& one = values_[id];
+    int looks = kMostLooks;
     const std::int64_t at = std::int64_t{offset} - static_cast<std::int32_t>(one.imm);
     if (one.op == LaneOp::kGather && one.width == 4 && one.a == address && at >= 0 &&
-        at + width <= 4 && implies(mask, one.b)) {
+        at + width <= 4 && implies(mask, one.b, looks)) {
       return part(id, static_cast<std::uint32_t>(at), width);
     }
   }
-  const bool wide = has_bytes(mask, address, std::int64_t{offset} + 4);
+  int looks = kMostLooks;
+  const bool wide = has_bytes(mask, address, std::int64_t{offset} + 4, looks);
   const LaneId bytes = add({.op = LaneOp::kGather,
                             .width = wide ? std::uint8_t{4} : width,
                             .rare = ends_early(mask),
@@ -122,27 +126,37 @@ LaneId LaneValues::part(LaneId bytes, std::uint32_t at, std::uint8_t width) {
                     : add({.op = LaneOp::kPart, .width = width, .a = bytes, .imm = at}, kAll);
 }
 
+// The ways through a mask can be many more than its values, so each of these looks so many times
+// and then says no.
+//
 // Whether all packets of the mask are seen to be in the other too.
-bool LaneValues::implies(LaneId mask, LaneId other) const {
+bool LaneValues::implies(LaneId mask, LaneId other, int& looks) const {
+  if (--looks < 0) {
+    return false;
+  }
   const LaneValue& one = values_[mask];
   return mask == other ||
-         (one.op == LaneOp::kAnd && (implies(one.a, other) || implies(one.b, other))) ||
-         (one.op == LaneOp::kAndNot && implies(one.b, other)) ||
-         (one.op == LaneOp::kOr && implies(one.a, other) && implies(one.b, other));
+         (one.op == LaneOp::kAnd &&
+          (implies(one.a, other, looks) || implies(one.b, other, looks))) ||
+         (one.op == LaneOp::kAndNot && implies(one.b, other, looks)) ||
+         (one.op == LaneOp::kOr && implies(one.a, other, looks) && implies(one.b, other, looks));
 }
 
 // Whether the packets of the mask are seen to have all bytes before address + behind.
-bool LaneValues::has_bytes(LaneId mask, LaneId address, std::int64_t behind) const {
+bool LaneValues::has_bytes(LaneId mask, LaneId address, std::int64_t behind, int& looks) const {
+  if (--looks < 0) {
+    return false;
+  }
   const LaneValue& one = values_[mask];
   if (one.op == LaneOp::kAnd || one.op == LaneOp::kOr) {
-    const bool a = has_bytes(one.a, address, behind);
-    const bool b = has_bytes(one.b, address, behind);
+    const bool a = has_bytes(one.a, address, behind, looks);
+    const bool b = has_bytes(one.b, address, behind, looks);
     return one.op == LaneOp::kAnd ? a || b : a && b;
   }
   if (one.op != LaneOp::kAndNot) {
     return false;
   }
-  if (has_bytes(one.b, address, behind)) {
+  if (has_bytes(one.b, address, behind, looks)) {
     return true;
   }
   // Not (end > captured).
@@ -161,11 +175,19 @@ bool LaneValues::has_bytes(LaneId mask, LaneId address, std::int64_t behind) con
           (left && end.b == address && behind <= static_cast<std::int32_t>(*left)));
 }
 
-bool LaneValues::ends_early(LaneId mask) const {
+bool LaneValues::ends_early(LaneId mask, int& looks) const {
+  if (--looks < 0) {
+    return false;
+  }
   const LaneValue& one = values_[mask];
   return (one.op == LaneOp::kGreater && values_[one.b].op == LaneOp::kCaptured) ||
-         (one.op == LaneOp::kAnd && (ends_early(one.a) || ends_early(one.b))) ||
-         (one.op == LaneOp::kAndNot && ends_early(one.b));
+         (one.op == LaneOp::kAnd && (ends_early(one.a, looks) || ends_early(one.b, looks))) ||
+         (one.op == LaneOp::kAndNot && ends_early(one.b, looks));
+}
+
+bool LaneValues::ends_early(LaneId mask) const {
+  int looks = kMostLooks;
+  return ends_early(mask, looks);
 }
 
 LaneId LaneValues::pick(LaneId field, bool is_swapped) {

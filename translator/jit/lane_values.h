@@ -65,8 +65,9 @@ class LaneValues {
   LaneId equals(LaneId a, std::uint32_t value);
   bool splits(LaneId a, LaneId b) const;
   std::uint32_t most_of(LaneOp op, LaneId a, LaneId b) const;
-  bool implies(LaneId mask, LaneId other) const;
-  bool has_bytes(LaneId mask, LaneId address, std::int64_t behind) const;
+  bool ends_early(LaneId mask, int& looks) const;
+  bool implies(LaneId mask, LaneId other, int& looks) const;
+  bool has_bytes(LaneId mask, LaneId address, std::int64_t behind, int& looks) const;
 
   std::vector<LaneValue> values_;
   std::vector<std::uint32_t> most_;

@@ -16,6 +16,7 @@
 #include "translator/ebpf/packet_form.h"
 #include "translator/ebpf/prove.h"
 #include "translator/jit/lane_form.h"
+#include "translator/jit/lane_values.h"
 #include "translator/translate.h"
 
 namespace weir::jit {
@@ -80,6 +81,22 @@ TEST(Lanes, PortsAreGatheredTogether) {
   }
   EXPECT_EQ(common, 1);
   EXPECT_EQ(rare, 1);
+}
+
+// Ways through a mask double with each step; all of them at 2^60 would never end.
+TEST(Lanes, MasksOfManyWaysTakeNoTime) {
+  LaneValues values;
+  LaneId mask = values.leaf(LaneOp::kLength);
+  for (std::uint32_t n = 0; n < 60; ++n) {
+    const LaneId one = values.binary(LaneOp::kAnd, mask, values.leaf(LaneOp::kShared, 2 * n));
+    const LaneId other = values.binary(LaneOp::kAnd, mask, values.leaf(LaneOp::kShared, 2 * n + 1));
+    mask = values.binary(LaneOp::kOr, one, other);
+  }
+  const LaneId address = values.leaf(LaneOp::kCaptured);
+  const LaneId bytes = values.gather(address, 4, 2, mask);
+  EXPECT_EQ(values.values()[bytes].op, LaneOp::kGather);  // Nothing is known of its mask.
+  EXPECT_EQ(values.values()[bytes].width, 2);
+  EXPECT_FALSE(values.ends_early(mask));
 }
 
 TEST(Lanes, PacketsOfEveryLengthAtTheEndOfMemory) {
