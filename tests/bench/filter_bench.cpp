@@ -250,6 +250,7 @@ class Comparison {
 
   double median_cpu(const std::vector<Cost>& costs) const {
     std::vector<double> all;
+    all.reserve(costs.size());
     for (const Cost& cost : costs) {
       all.push_back(cost.cpu_ns / packets_);
     }
@@ -265,6 +266,7 @@ class Comparison {
   static Spread ratios(const std::vector<Cost>& above, const std::vector<Cost>& below,
                        double Cost::*what) {
     std::vector<double> all;
+    all.reserve(above.size());
     for (std::size_t i = 0; i < above.size(); ++i) {
       all.push_back(above[i].*what / below[i].*what);
     }

@@ -10,8 +10,8 @@
 namespace weir::cli {
 namespace {
 
-constexpr const char* kCommands[] = {"compile", "filter", "bench", "attach",
-                                     "detach",  "show",   "stats", "vm"};
+constexpr const char* kCommands[] = {"compile", "explain", "filter", "bench", "attach",
+                                     "detach",  "show",    "stats",  "vm"};
 
 TEST(Help, ListsEveryCommand) {
   const Answer answer = weir({"help"});
@@ -32,6 +32,13 @@ TEST(Help, EveryCommandHasAPage) {
     EXPECT_NE(answer.out.find("\nexamples:\n"), std::string::npos);
     EXPECT_EQ(weir({command, "--help"}).out, answer.out);
   }
+}
+
+TEST(Help, IsForOneCommand) {
+  const Answer answer = weir({"help", "attach", "detach"});
+  EXPECT_EQ(answer.status, 2);
+  EXPECT_EQ(answer.out, "");
+  EXPECT_EQ(answer.err, "weir: help is for one command; 'detach' is a word too many\n");
 }
 
 TEST(Help, NoLineIsWiderThanATerminal) {

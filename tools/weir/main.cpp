@@ -103,6 +103,10 @@ int run(const std::vector<std::string>& arguments) {
     fmt::print("{}", overview());
     return 0;
   }
+  if (help && rest.size() > 1) {
+    fmt::print(stderr, "weir: help is for one command; '{}' is a word too many\n", rest[1]);
+    return kExitUsage;
+  }
   const std::string& wanted = help ? rest[0] : name;
   for (const Command& command : all_commands()) {
     if (command.name != wanted) {
