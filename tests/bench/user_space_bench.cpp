@@ -10,8 +10,8 @@
 // the branch predictor learns it; of `unseen` traffic, 100,000 packets, it remembers little.
 // libpcap and classic run the program that libpcap's own optimiser makes, as tcpdump does; for the
 // longest filter that takes five seconds. `each` and `lanes` are the two codes of the JIT, packets
-// one by one and eight at a time, of which `jit` takes the faster. The lines `ordinary` are the
-// geometric means over the first four filters.
+// one by one and eight at a time, of which `jit` takes the faster; `written` is C++ by hand, as the
+// compiler optimises it. The lines `ordinary` are the geometric means over the first four filters.
 //
 // `set_up` lines: microseconds from the extended program to machine code in memory that can be
 // executed, and from the classic program to the extended one, the optimiser included.
@@ -27,6 +27,7 @@
 
 #include "cbpf/compile.h"
 #include "cbpf/interpret.h"
+#include "tests/bench/written_filters.h"
 #include "tests/cbpf/libpcap_filter.h"
 #include "tools/bench/clock.h"
 #include "tools/bench/traffic.h"
@@ -49,7 +50,8 @@ constexpr int kRounds = 31;
 struct FilterCase {
   std::string name;
   std::string expression;
-  bool ordinary = true;  // Counts for the mean.
+  written::Batch written = nullptr;                     // The same by hand.
+  bool ordinary() const { return written != nullptr; }  // Counts for the mean.
 };
 
 std::string hosts(int count) {
@@ -62,12 +64,12 @@ std::string hosts(int count) {
 }
 
 std::vector<FilterCase> filter_cases() {
-  return {{"ip", "ip"},
-          {"tcp_port_80", "tcp port 80"},
-          {"syn_and_net", "tcp[tcpflags] & tcp-syn != 0 and net 10.0.0.0/8"},
-          {"mix_of_three", "(tcp port 443 and ip6) or udp port 53 or icmp"},
-          {"50_hosts", hosts(50), false},
-          {"500_hosts", hosts(500), false}};
+  return {{"ip", "ip", written::ip},
+          {"tcp_port_80", "tcp port 80", written::tcp_port_80},
+          {"syn_and_net", "tcp[tcpflags] & tcp-syn != 0 and net 10.0.0.0/8", written::syn_and_net},
+          {"mix_of_three", "(tcp port 443 and ip6) or udp port 53 or icmp", written::mix_of_three},
+          {"50_hosts", hosts(50)},
+          {"500_hosts", hosts(500)}};
 }
 
 // Kept, for the same filter comes twice.
@@ -133,6 +135,11 @@ class Contest {
     add("lanes", [this](std::vector<std::uint32_t>& verdicts) {
       (void)lanes_->run_packets(user_, verdicts);
     });
+    if (filter.written != nullptr) {
+      add("written", [this, batch = filter.written](std::vector<std::uint32_t>& verdicts) {
+        batch(user_, verdicts.data());
+      });
+    }
     add("jit", [this](std::vector<std::uint32_t>& verdicts) {
       (void)native_->run_packets(user_, verdicts);
     });
@@ -213,7 +220,7 @@ void compare(benchmark::State& state, const FilterCase& filter, const std::strin
     state.counters[one.name + "_ns"] = median(one.times);
     if (one.name != "libpcap") {
       state.counters[one.name + "_x"] = median(one.ratios);
-      if (filter.ordinary) {
+      if (filter.ordinary()) {
         ordinary_ratios[traffic][one.name].push_back(median(one.ratios));
       }
     }
