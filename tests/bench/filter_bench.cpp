@@ -22,7 +22,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -38,6 +37,7 @@
 
 #include "cbpf/base/fd.h"
 #include "tools/bench/growth.h"
+#include "tools/bench/number.h"
 #include "tools/bench/spread.h"
 
 namespace weir::bench {
@@ -137,7 +137,7 @@ class LockedFile {
 
 class Comparison {
  public:
-  Comparison(std::string file, std::string folder, int rounds)
+  Comparison(std::string file, std::string folder, std::uint64_t rounds)
       : file_(std::move(file)), folder_(std::move(folder)), rounds_(rounds) {}
 
   // How many packets the file has.
@@ -234,9 +234,9 @@ class Comparison {
                                                            const std::string& output,
                                                            const std::string& made = {}) const {
     std::vector<std::vector<Cost>> costs(commands.size());
-    for (int round = 0; round < rounds_; ++round) {
+    for (std::uint64_t round = 0; round < rounds_; ++round) {
       for (std::size_t i = 0; i < commands.size(); ++i) {
-        const std::size_t turn = (i + static_cast<std::size_t>(round)) % commands.size();
+        const std::size_t turn = (i + round) % commands.size();
         const auto cost = run(commands[turn], output);
         if (!made.empty()) {
           fs::remove(made);
@@ -278,11 +278,11 @@ class Comparison {
 
   std::string file_;
   std::string folder_;
-  int rounds_;
+  std::uint64_t rounds_;
   double packets_ = 0;
 };
 
-bool compare(const std::string& path, const std::string& folder, int rounds) {
+bool compare(const std::string& path, const std::string& folder, std::uint64_t rounds) {
   const LockedFile file(path);
   Comparison comparison(path, folder, rounds);
   if (!comparison.begin()) {
@@ -309,20 +309,12 @@ bool compare(const std::string& path, const std::string& folder, int rounds) {
   return comparison.add_copy("/dev/shm");
 }
 
-std::optional<int> number(const std::string& text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && value > 0
-             ? std::optional(value)
-             : std::nullopt;
-}
-
 }  // namespace
 }  // namespace weir::bench
 
 int main(int argc, char** argv) {
-  const std::optional<int> rounds = argc > 2 ? weir::bench::number(argv[2]) : 7;
-  if (argc < 2 || argc > 3 || !rounds) {
+  const auto rounds = argc > 2 ? weir::bench::number(argv[2]) : std::optional<std::uint64_t>(7);
+  if (argc < 2 || argc > 3 || !rounds || *rounds == 0) {
     fmt::print(stderr, "usage: weir_bench_filter FILE [ROUNDS]\n");
     return 2;
   }

@@ -30,6 +30,7 @@
 #include "cbpf/savefile_pieces.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/bench/clock.h"
+#include "tools/bench/spread.h"
 #include "tools/bench/traffic.h"
 
 namespace weir {
@@ -140,11 +141,6 @@ Found read_guarded(const Fd& file) {
   return read_in_pieces(file, &guard);
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 struct Way {
   std::string name;
   std::function<Found(const Fd&)> read;
@@ -190,9 +186,9 @@ void compare(benchmark::State& state, cbpf::SavefileFormat format) {
     }
   }
   for (const Way& way : ways) {
-    state.counters[way.name + "_ns"] = median(times[way.name]);
+    state.counters[way.name + "_ns"] = bench::spread_of(times[way.name]).median;
     if (way.name != "libpcap" && way.name != "floor") {
-      state.counters[way.name + "_x"] = median(ratios[way.name]);
+      state.counters[way.name + "_x"] = bench::spread_of(ratios[way.name]).median;
     }
   }
 }

@@ -30,6 +30,7 @@
 #include "tests/bench/written_filters.h"
 #include "tests/cbpf/libpcap_filter.h"
 #include "tools/bench/clock.h"
+#include "tools/bench/spread.h"
 #include "tools/bench/traffic.h"
 #include "translator/jit/code_memory.h"
 #include "translator/jit/jit.h"
@@ -194,11 +195,6 @@ class Contest {
   std::vector<Contender> contenders_;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 // The ratios of the ordinary filters, by traffic and engine, for the means at the end.
 std::map<std::string, std::map<std::string, std::vector<double>>> ordinary_ratios;
 
@@ -217,11 +213,11 @@ void compare(benchmark::State& state, const FilterCase& filter, const std::strin
     contest.round(number++, true);
   }
   for (const Contender& one : contest.contenders()) {
-    state.counters[one.name + "_ns"] = median(one.times);
+    state.counters[one.name + "_ns"] = bench::spread_of(one.times).median;
     if (one.name != "libpcap") {
-      state.counters[one.name + "_x"] = median(one.ratios);
+      state.counters[one.name + "_x"] = bench::spread_of(one.ratios).median;
       if (filter.ordinary()) {
-        ordinary_ratios[traffic][one.name].push_back(median(one.ratios));
+        ordinary_ratios[traffic][one.name].push_back(bench::spread_of(one.ratios).median);
       }
     }
   }
@@ -264,9 +260,9 @@ void set_up(benchmark::State& state, const FilterCase& filter) {
   const auto instructions = static_cast<double>(classic.program().instructions.size());
   state.counters["classic"] = instructions;
   state.counters["extended"] = static_cast<double>(program.instructions.size());
-  state.counters["jit_us"] = median(compile_times);
+  state.counters["jit_us"] = bench::spread_of(compile_times).median;
   state.counters["jit_us_min"] = *std::min_element(compile_times.begin(), compile_times.end());
-  state.counters["translate_us"] = median(translate_times);
+  state.counters["translate_us"] = bench::spread_of(translate_times).median;
 }
 
 void add_all() {

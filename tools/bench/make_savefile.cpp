@@ -6,14 +6,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "cbpf/savefile_writer.h"
+#include "tools/bench/number.h"
 #include "tools/bench/traffic.h"
 
 namespace weir::bench {
@@ -21,13 +20,6 @@ namespace {
 
 constexpr std::uint64_t kChunk = 100'000;  // Packets in memory at a time.
 constexpr std::uint64_t kGap = 1'000;      // Nanoseconds between two packets.
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(value)
-                                                                  : std::nullopt;
-}
 
 Status make_savefile(const char* path, std::uint64_t packets, std::uint64_t seed) {
   auto writer = cbpf::SavefileWriter::create(path, {});
