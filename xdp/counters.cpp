@@ -1,6 +1,7 @@
 #include "xdp/counters.h"
 
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <cstring>
 
@@ -9,46 +10,60 @@
 namespace weir::xdp {
 namespace {
 
-Result<ebpf::Counter> sum(int map_fd, std::uint32_t key) {
-  const auto values = map_value(map_fd, key);
-  if (!values) {
-    return tl::make_unexpected(values.error());
-  }
+constexpr std::uint32_t kVerdicts = 2;
+
+bool holds_counters(const MapInfo& map) {
+  return map.type == BPF_MAP_TYPE_PERCPU_ARRAY && map.key_size == sizeof(std::uint32_t) &&
+         map.value_size == sizeof(ebpf::Counter) && map.entries == kVerdicts && map.flags == 0;
+}
+
+}  // namespace
+
+ebpf::Counter sum_counters(Bytes values) {
   ebpf::Counter total;
-  for (std::size_t at = 0; at + sizeof(ebpf::Counter) <= values->size();
-       at += sizeof(ebpf::Counter)) {
+  for (; values.size() >= sizeof(ebpf::Counter); values = values.subspan(sizeof(ebpf::Counter))) {
     ebpf::Counter one;
-    std::memcpy(&one, values->data() + at, sizeof(one));
+    std::memcpy(&one, values.data(), sizeof(one));
     total.packets += one.packets;
     total.bytes += one.bytes;
   }
   return total;
 }
 
-}  // namespace
-
 Result<Counters> read_counters(int map_fd) {
   const auto info = map_info(map_fd);
   if (!info) {
     return tl::make_unexpected(info.error());
   }
-  if (!info->per_cpu || info->value_size != sizeof(ebpf::Counter) || info->entries != 2) {
+  if (!holds_counters(*info)) {
     return fail(ErrorCode::kUnsupported, fmt::format("the map '{}' holds no counters", info->name));
   }
-  const auto no_match = sum(map_fd, 0);
-  const auto match = sum(map_fd, 1);
+  const auto no_match = per_cpu_values(map_fd, 0);
+  const auto match = per_cpu_values(map_fd, 1);
   if (!no_match || !match) {
     return tl::make_unexpected(no_match ? match.error() : no_match.error());
   }
-  return Counters{*no_match, *match};
+  return Counters{sum_counters(*no_match), sum_counters(*match)};
 }
 
 Result<Counters> program_counters(std::uint32_t program_id) {
-  const auto map = open_program_map(program_id, ebpf::kCounterMap);
-  if (!map) {
-    return tl::make_unexpected(map.error());
+  const auto program = open_program(program_id);
+  const auto info = program ? program_info(program->get()) : tl::make_unexpected(program.error());
+  if (!info) {
+    return tl::make_unexpected(info.error());
   }
-  return read_counters(map->get());
+  const auto maps = program_maps(*info, ebpf::kCounterMap);
+  if (!maps) {
+    return tl::make_unexpected(maps.error());
+  }
+  for (const Fd& map : *maps) {
+    const auto of_map = map_info(map.get());
+    if (of_map && holds_counters(*of_map)) {
+      return read_counters(map.get());
+    }
+  }
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("the program '{}' (id {}) has no counters", info->name, program_id));
 }
 
 }  // namespace weir::xdp

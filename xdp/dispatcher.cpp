@@ -8,11 +8,14 @@
 #include <sys/vfs.h>
 #include <xdp/libxdp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
 
 #include "xdp/errors.h"
+#include "xdp/inspect.h"
+#include "xdp/interface.h"
 #include "xdp/libbpf_options.h"
 #include "xdp/stub_object.h"
 #include "xdp/wire.h"
@@ -21,6 +24,8 @@ namespace weir::xdp {
 namespace {
 
 constexpr int kMostEntries = 10;  // Of a dispatcher.
+// The name under which the kernel knows the dispatcher itself.
+constexpr char kDispatcherName[] = "xdp_dispatcher";
 
 struct CloseObject {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -70,8 +75,25 @@ tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
   return tl::make_unexpected(std::move(error));
 }
 
+// The program at the hook itself, 0 for none.
+std::uint32_t main_program(std::uint32_t interface) {
+  const auto all = interfaces();
+  if (!all) {
+    return 0;
+  }
+  const auto found = std::find_if(all->begin(), all->end(),
+                                  [&](const Interface& one) { return one.index == interface; });
+  if (found == all->end()) {
+    return 0;
+  }
+  return found->native_program != 0 ? found->native_program : found->generic_program;
+}
+
 // The dispatcher of the interface; empty when something else or nothing stands there. Owns.
 Multiprog dispatcher_of(std::uint32_t interface) {
+  if (!is_dispatcher(main_program(interface))) {
+    return nullptr;
+  }
   Multiprog programs(xdp_multiprog__get_from_ifindex(static_cast<int>(interface)));
   if (error_of(programs) != 0) {
     static_cast<void>(programs.release());
@@ -106,6 +128,20 @@ Result<Object> object_of(const LoadedProgram& program) {
 }
 
 }  // namespace
+
+bool is_dispatcher(std::uint32_t program_id) {
+  const auto program = open_program(program_id);
+  const auto info = program ? program_info(program->get()) : tl::make_unexpected(program.error());
+  if (!info || info->name != kDispatcherName || info->map_ids.empty()) {
+    return false;
+  }
+  return std::all_of(info->map_ids.begin(), info->map_ids.end(), [](std::uint32_t id) {
+    const auto map = open_map(id);
+    const auto of_map = map ? map_info(map->get()) : tl::make_unexpected(map.error());
+    return of_map && of_map->type == BPF_MAP_TYPE_ARRAY && of_map->key_size == sizeof(id) &&
+           of_map->entries == 1;
+  });
+}
 
 std::string why_no_dispatcher() {
   silence_libbpf();
@@ -169,6 +205,9 @@ std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface,
 Status remove_from_dispatcher(std::uint32_t interface, const DispatcherEntry& entry) {
   silence_libbpf();
   const Multiprog programs = dispatcher_of(interface);
+  if (programs == nullptr) {
+    return {};
+  }
   xdp_program* found = nullptr;
   for (xdp_program* program = xdp_multiprog__next_prog(nullptr, programs.get()); program != nullptr;
        program = xdp_multiprog__next_prog(program, programs.get())) {

@@ -21,8 +21,9 @@ namespace weir::xdp {
 // Why the dispatcher cannot work on this machine; empty when it can.
 std::string why_no_dispatcher();
 
-// The name under which the kernel knows the dispatcher itself.
-inline constexpr char kDispatcherName[] = "xdp_dispatcher";
+// Whether the program is a dispatcher by its name and its maps. libxdp reads the first map of
+// anything of that name into a buffer for a plain array, so no other may reach it.
+bool is_dispatcher(std::uint32_t program_id);
 
 struct DispatcherEntry {
   std::uint32_t program_id = 0;

@@ -26,6 +26,8 @@ constexpr std::uint32_t kLogEverything = 2;
 constexpr std::uint32_t kLogStatistics = 4;
 constexpr std::size_t kStatisticsLogSize = std::size_t{64} * 1024;
 constexpr std::size_t kTraceLogSize = std::size_t{16} * 1024 * 1024;
+// The verifier takes 64 maps a program (MAX_USED_MAPS); any number can be bound later, in any loop.
+constexpr std::uint32_t kMostMaps = 256;
 constexpr char kLicense[] = "Dual BSD/GPL";
 
 bpf_prog_type kernel_type(ProgramType type) {
@@ -243,24 +245,24 @@ Result<ProgramInfo> program_info(int program_fd) {
   bpf_prog_info raw{};
   std::uint32_t size = sizeof(raw);
   if (bpf_obj_get_info_by_fd(program_fd, &raw, &size) != 0) {
-    return tl::make_unexpected(system_error("asking the kernel about a program", errno));
+    return tl::make_unexpected(system_error("querying a program", errno));
   }
   ProgramInfo info;
   info.id = raw.id;
-  info.name = raw.name;
+  info.name.assign(raw.name, strnlen(raw.name, sizeof(raw.name)));
   info.instructions = raw.xlated_prog_len / static_cast<std::uint32_t>(sizeof(bpf_insn));
   info.native_bytes = raw.jited_prog_len;
   info.loaded_at_ns = raw.load_time;
-  info.map_ids.resize(raw.nr_map_ids);
+  info.map_ids.resize(std::min(raw.nr_map_ids, kMostMaps));
   if (info.map_ids.empty()) {
     return info;
   }
   bpf_prog_info maps{};
-  maps.nr_map_ids = raw.nr_map_ids;
+  maps.nr_map_ids = static_cast<std::uint32_t>(info.map_ids.size());
   maps.map_ids = reinterpret_cast<std::uintptr_t>(info.map_ids.data());
   size = sizeof(maps);
   if (bpf_obj_get_info_by_fd(program_fd, &maps, &size) != 0) {
-    return tl::make_unexpected(system_error("asking the kernel about a program", errno));
+    return tl::make_unexpected(system_error("querying a program", errno));
   }
   info.map_ids.resize(std::min<std::size_t>(info.map_ids.size(), maps.nr_map_ids));
   return info;

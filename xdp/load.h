@@ -40,7 +40,7 @@ struct ProgramInfo {
   std::uint32_t instructions = 0;      // After the verifier's rewriting, in slots.
   std::uint32_t native_bytes = 0;      // Of machine code; 0 when the JIT is off.
   std::uint64_t loaded_at_ns = 0;      // Since the boot of the machine.
-  std::vector<std::uint32_t> map_ids;  // Every map that it reads, writes or only holds.
+  std::vector<std::uint32_t> map_ids;  // Of what it reads, writes or only holds: the first 256.
 };
 
 struct LoadedMap {

@@ -10,6 +10,8 @@ namespace weir::xdp {
 namespace {
 
 constexpr std::string_view kFirstLine = "weir-rule 1\n";
+// The keys that every rule has, once each.
+constexpr std::array<std::string_view, 4> kKeys = {"action", "hook", "link-type", "attached-at"};
 constexpr std::array kHooks = {Hook::kXdp, Hook::kTcIngress, Hook::kTcEgress};
 constexpr std::array kActions = {ebpf::Action::kDrop, ebpf::Action::kPass, ebpf::Action::kCount};
 
@@ -38,11 +40,13 @@ bool read_hook(std::string_view text, Hook& hook) {
   return found.has_value();
 }
 
-bool read_line(std::string_view key, std::string_view value, RuleText& rule) {
+bool read_value(std::string_view key, std::string_view value, RuleText& rule) {
   if (key == "action") return read_action(value, rule.action);
   if (key == "hook") return read_hook(value, rule.hook);
-  if (key == "link-type") return read_number(value, rule.link_type);
-  if (key == "attached-at") return read_number(value, rule.attached_at);
+  if (key == "link-type") return read_number(value, rule.link_type) && rule.link_type >= 0;
+  if (key == "attached-at") {
+    return read_number(value, rule.attached_at) && rule.attached_at <= kLatestTime;
+  }
   return true;
 }
 
@@ -104,6 +108,7 @@ Result<RuleText> decode_rule(Bytes bytes) {
   }
   text.remove_prefix(kFirstLine.size());
   RuleText rule;
+  std::array<int, kKeys.size()> seen{};
   while (!text.starts_with(kLastKey)) {
     const std::size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
@@ -111,10 +116,19 @@ Result<RuleText> decode_rule(Bytes bytes) {
     if (end == std::string_view::npos || blank == std::string_view::npos) {
       return unreadable("breaks off");
     }
-    if (!read_line(line.substr(0, blank), line.substr(blank + 1), rule)) {
-      return unreadable(fmt::format("has a line that cannot be read: {}", line));
+    const std::string_view key = line.substr(0, blank);
+    if (!read_value(key, line.substr(blank + 1), rule)) {
+      return unreadable(fmt::format("has a line '{}' that cannot be read", key));
+    }
+    for (std::size_t i = 0; i < kKeys.size(); ++i) {
+      seen[i] += kKeys[i] == key ? 1 : 0;
     }
     text.remove_prefix(end + 1);
+  }
+  for (std::size_t i = 0; i < kKeys.size(); ++i) {
+    if (seen[i] != 1) {
+      return unreadable(fmt::format("has {} lines '{}' instead of one", seen[i], kKeys[i]));
+    }
   }
   rule.expression = text.substr(kLastKey.size());
   return rule;

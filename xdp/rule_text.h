@@ -21,6 +21,9 @@ Result<Hook> hook_by_name(std::string_view name);
 // "drop", "pass", "count".
 std::string_view action_name(ebpf::Action action);
 
+// The last second of the year 9999: a later time is in no rule.
+inline constexpr std::uint64_t kLatestTime = 253402300799;
+
 struct RuleText {
   ebpf::Action action = ebpf::Action::kCount;
   Hook hook = Hook::kXdp;
@@ -40,10 +43,13 @@ struct RuleText {
 //   attached-at 1790000000
 //   expression tcp port 80
 //
-// A reader skips keys it does not know. Another number in the first line is another format.
+// Each of these keys is there once. A reader skips keys it does not know. Another number in the
+// first line is another format.
 std::string encode_rule(const RuleText& rule);
 
-// kInvalidFile when the bytes are no rule, of another version, or a value cannot be read.
+// kInvalidFile when the bytes are no rule, of another version, a key is missing or there twice, or
+// a value cannot be read (a negative link type, a time after kLatestTime). The message holds none
+// of the bytes but keys.
 Result<RuleText> decode_rule(Bytes bytes);
 
 }  // namespace weir::xdp

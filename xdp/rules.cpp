@@ -16,87 +16,11 @@ TcDirection direction_of(Hook hook) {
   return hook == Hook::kTcEgress ? TcDirection::kEgress : TcDirection::kIngress;
 }
 
-// The rule a program carries; nothing when it carries none.
-std::optional<RuleText> rule_of(std::uint32_t program_id) {
-  const auto map = open_program_map(program_id, ebpf::kRuleMap);
-  const auto text = map ? map_value(map->get(), 0) : tl::make_unexpected(map.error());
-  const auto rule = text ? decode_rule(*text) : tl::make_unexpected(text.error());
-  return rule ? std::optional(*rule) : std::nullopt;
-}
-
-// Fills in what the program itself tells. False when it went away meanwhile.
-Result<bool> describe(StandingRule& standing, std::uint32_t program_id) {
-  const auto fd = open_program(program_id);
-  if (!fd) {
-    if (fd.error().code == ErrorCode::kPermission) {
-      return tl::make_unexpected(fd.error());
-    }
-    return false;
-  }
-  auto info = program_info(fd->get());
-  if (!info) {
-    return tl::make_unexpected(info.error());
-  }
-  standing.program = std::move(*info);
-  standing.rule = rule_of(program_id);
-  return true;
-}
-
-Status list_xdp(const Interface& interface, std::vector<StandingRule>& all) {
-  if (interface.native_program == 0 && interface.generic_program == 0) {
-    return {};
-  }
-  const auto programs = xdp_programs(interface.name);
-  if (!programs) {
-    return tl::make_unexpected(programs.error());
-  }
-  for (const XdpStanding& program : *programs) {
-    StandingRule standing{.interface = interface.name, .interface_index = interface.index};
-    standing.xdp = program;
-    const auto there = describe(standing, program.program_id);
-    if (!there) {
-      return tl::make_unexpected(there.error());
-    }
-    if (*there) {
-      all.push_back(std::move(standing));
-    }
-  }
-  return {};
-}
-
-Status list_tc(const Interface& interface, Hook hook, std::vector<StandingRule>& all) {
-  const auto filters = tc_filters(interface.index, direction_of(hook));
-  if (!filters) {
-    return tl::make_unexpected(filters.error());
-  }
-  for (const TcFilter& filter : *filters) {
-    if (filter.program_id == 0) {
-      continue;
-    }
-    StandingRule standing{
-        .interface = interface.name, .interface_index = interface.index, .hook = hook};
-    standing.tc = filter;
-    const auto there = describe(standing, filter.program_id);
-    if (!there) {
-      return tl::make_unexpected(there.error());
-    }
-    if (*there) {
-      all.push_back(std::move(standing));
-    }
-  }
-  return {};
-}
-
-Status list_one(const Interface& interface, std::vector<StandingRule>& all) {
-  if (auto listed = list_xdp(interface, all); !listed) {
-    return listed;
-  }
-  for (const Hook hook : {Hook::kTcIngress, Hook::kTcEgress}) {
-    if (auto listed = list_tc(interface, hook, all); !listed) {
-      return listed;
-    }
-  }
-  return {};
+// A program that the kernel does not describe may be one of weir's.
+Status all_known(const std::vector<StandingRule>& rows) {
+  const auto unknown =
+      std::find_if(rows.begin(), rows.end(), [](const StandingRule& row) { return row.error; });
+  return unknown == rows.end() ? Status{} : tl::make_unexpected(*unknown->error);
 }
 
 Status detach(const StandingRule& standing) {
@@ -113,7 +37,13 @@ Status make_room(const RulePlace& place, bool force) {
     return tl::make_unexpected(all.error());
   }
   for (const StandingRule& standing : *all) {
-    if (!standing.rule || standing.hook != place.hook) {
+    if (standing.hook != place.hook) {
+      continue;
+    }
+    if (standing.error) {
+      return tl::make_unexpected(*standing.error);
+    }
+    if (!standing.rule) {
       continue;
     }
     if (!force) {
@@ -179,37 +109,17 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
   return attached;
 }
 
-Result<std::vector<StandingRule>> list_rules(const std::optional<std::string>& interface) {
-  const auto there = interfaces();
-  if (!there) {
-    return tl::make_unexpected(there.error());
-  }
-  std::vector<StandingRule> all;
-  bool found = !interface;
-  for (const Interface& one : *there) {
-    if (interface && one.name != *interface) {
-      continue;
-    }
-    found = true;
-    if (auto listed = list_one(one, all); !listed) {
-      return tl::make_unexpected(listed.error());
-    }
-  }
-  if (!found) {
-    return fail(ErrorCode::kNoInterface, fmt::format("no interface named '{}'", *interface));
-  }
-  return all;
-}
-
 Result<std::vector<StandingRule>> detach_rules(const std::string& interface,
                                                std::optional<Hook> hook) {
   auto all = list_rules(interface);
   if (!all) {
     return all;
   }
-  std::erase_if(*all, [&](const StandingRule& standing) {
-    return !standing.rule || (hook && standing.hook != *hook);
-  });
+  std::erase_if(*all, [&](const StandingRule& standing) { return hook && standing.hook != *hook; });
+  if (auto known = all_known(*all); !known) {
+    return tl::make_unexpected(known.error());
+  }
+  std::erase_if(*all, [](const StandingRule& standing) { return !standing.rule; });
   for (const StandingRule& standing : *all) {
     if (auto detached = detach(standing); !detached) {
       return tl::make_unexpected(detached.error());

@@ -46,20 +46,27 @@ struct AttachedRule {
 Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& place,
                                  bool force = false);
 
-// A program that stands on an interface.
+// A program attached to an interface, or why the kernel does not tell what is attached there.
 struct StandingRule {
   std::string interface;
   std::uint32_t interface_index = 0;
   Hook hook = Hook::kXdp;
-  ProgramInfo program;
+  ProgramInfo program;  // With `error` only the id, or not even that (0).
   // The rule; nothing when the program is not one of weir's.
   std::optional<RuleText> rule;
   XdpStanding xdp;  // Of kXdp.
   TcFilter tc;      // Of the others.
+  // What is odd about the program, without the program's name; empty when nothing is: "its map
+  // 'weir_rule' is not frozen" of a foreign program, "its rule was made for tc-egress" of weir's.
+  std::string remark;
+  // Why this program, or this hook, could not be queried.
+  std::optional<Error> error;
 };
 
 // Every extended program at XDP and tc, weir's and foreign ones, of one interface or of all, by
-// interface and hook. kNoInterface; kPermission without CAP_SYS_ADMIN if there is any.
+// interface and hook. What cannot be queried is an element with its error (an interface that goes
+// away meanwhile, a program that the kernel does not open) and keeps no other from being listed.
+// kNoInterface; kPermission when there are programs and none can be opened without CAP_SYS_ADMIN.
 Result<std::vector<StandingRule>> list_rules(const std::optional<std::string>& interface = {});
 
 // Takes the rules of weir's away from an interface, at one hook or at all, and gives what it took

@@ -91,12 +91,6 @@ std::optional<XdpStanding> main_program(const Interface& interface) {
   return std::nullopt;
 }
 
-bool is_dispatcher(std::uint32_t program_id) {
-  const auto fd = open_program(program_id);
-  const auto info = fd ? program_info(fd->get()) : tl::make_unexpected(fd.error());
-  return info && info->name == kDispatcherName;
-}
-
 // Makes the hook free for a program that stands alone.
 Status clear_the_way(const Interface& interface, const XdpStanding& standing, bool force) {
   if (!force) {
@@ -198,14 +192,18 @@ Result<std::vector<XdpStanding>> xdp_programs(const std::string& interface) {
   if (!there) {
     return tl::make_unexpected(there.error());
   }
+  return xdp_programs(*there);
+}
+
+std::vector<XdpStanding> xdp_programs(const Interface& interface) {
   std::vector<XdpStanding> standing;
-  const auto main = main_program(*there);
+  const auto main = main_program(interface);
   if (!main) {
     return standing;
   }
   if (is_dispatcher(main->program_id)) {
     for (const DispatcherEntry& entry :
-         dispatcher_entries(there->index, main->program_id, main->mode)) {
+         dispatcher_entries(interface.index, main->program_id, main->mode)) {
       standing.push_back({entry.program_id, entry.mode, true});
     }
   }
@@ -219,12 +217,11 @@ Status detach_xdp(std::uint32_t interface, const XdpStanding& standing) {
   if (standing.in_dispatcher) {
     return remove_from_dispatcher(interface, {standing.program_id, standing.mode});
   }
-  const auto fd = open_program(standing.program_id);
+  const auto fd = find_program(standing.program_id);
   if (!fd) {
-    // Nothing holds a program of that id any more.
-    return fd.error().code == ErrorCode::kPermission ? tl::make_unexpected(fd.error()) : Status{};
+    return tl::make_unexpected(fd.error());
   }
-  return take_away(interface, standing.mode, fd->get());
+  return *fd ? take_away(interface, standing.mode, (*fd)->get()) : Status{};
 }
 
 }  // namespace weir::xdp

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
+#include "xdp/interface.h"
 #include "xdp/link.h"
 #include "xdp/load.h"
 
@@ -56,6 +57,7 @@ struct XdpStanding {
 // Those of one interface: one, or those its dispatcher calls in their order. Programs in the
 // hardware are left out.
 Result<std::vector<XdpStanding>> xdp_programs(const std::string& interface);
+std::vector<XdpStanding> xdp_programs(const Interface& interface);
 
 // Takes one of them away. Fine when it no longer stands there.
 Status detach_xdp(std::uint32_t interface, const XdpStanding& standing);

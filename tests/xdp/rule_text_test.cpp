@@ -28,7 +28,7 @@ TEST(RuleText, RoundTripsWhateverTheExpressionHolds) {
       for (const std::string& expression :
            {std::string(), std::string("ip"), std::string("a\nexpression b\n"),
             std::string("nul\0inside", 10)}) {
-        const RuleText rule{action, hook, 12, ~std::uint64_t{0}, expression};
+        const RuleText rule{action, hook, 12, kLatestTime, expression};
         const auto read = decode_rule(bytes_of(encode_rule(rule)));
         ASSERT_TRUE(read) << to_string(read.error());
         EXPECT_EQ(*read, rule);
@@ -38,17 +38,29 @@ TEST(RuleText, RoundTripsWhateverTheExpressionHolds) {
 }
 
 TEST(RuleText, SkipsKeysItDoesNotKnow) {
-  const auto read = decode_rule(bytes_of("weir-rule 1\ncolour blue\naction pass\nexpression ip"));
+  const auto read =
+      decode_rule(bytes_of("weir-rule 1\ncolour blue\naction pass\nhook xdp\nlink-type "
+                           "1\nattached-at 5\nexpression ip"));
   ASSERT_TRUE(read) << to_string(read.error());
   EXPECT_EQ(read->action, ebpf::Action::kPass);
   EXPECT_EQ(read->expression, "ip");
 }
 
 TEST(RuleText, RefusesWhatIsNone) {
-  for (const char* text :
-       {"", "weir-rule 2\nexpression ip", "weir-rule 1\n", "weir-rule 1\naction drop",
-        "weir-rule 1\nactiondrop\nexpression ip", "weir-rule 1\naction burn\nexpression ip",
-        "weir-rule 1\nlink-type 1x\nexpression ip", "weir-rule 1\nhook nowhere\nexpression ip"}) {
+  const std::string whole = encode_rule({.expression = "ip"});
+  ASSERT_TRUE(decode_rule(bytes_of(whole)));
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = whole;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  for (const std::string& text :
+       {std::string(), std::string("weir-rule 1\n"), with("weir-rule 1", "weir-rule 2"),
+        with("expression ip", ""), with("action count", "actioncount"),
+        with("action count", "action burn"), with("link-type 1", "link-type 1x"),
+        with("link-type 1", "link-type -1"), with("hook xdp", "hook nowhere"),
+        with("attached-at 0", "attached-at 253402300800"),
+        with("attached-at 0", "attached-at 99999999999999999999"), with("action count\n", ""),
+        with("hook xdp\n", "hook xdp\nhook xdp\n")}) {
     const auto read = decode_rule(bytes_of(text));
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().code, ErrorCode::kInvalidFile) << text;

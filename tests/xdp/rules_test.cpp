@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -293,6 +295,32 @@ TEST_F(Rules, WithoutThePrivilegeSayWhichIsMissing) {
             }).find("needs CAP_BPF and CAP_NET_ADMIN (or root)"),
             std::string::npos);
   EXPECT_TRUE(listed().empty());
+}
+
+TEST_F(Rules, AreListedWhileOtherInterfacesComeAndGo) {
+  auto rule = attach("ether proto 0x88b5", Action::kCount, kPlaces[2]);
+  ASSERT_TRUE(rule) << to_string(rule.error());
+  std::atomic<bool> stop = false;
+  std::thread changes([&]() {  // In the same network namespace: a new thread inherits it.
+    while (!stop) {
+      testing::run_any(
+          "ip link add weirgone type veth peer name weirgone2; tc qdisc add dev weirgone clsact; "
+          "ip link del weirgone");
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    const auto rows = list_rules();
+    if (!rows) {
+      ADD_FAILURE() << to_string(rows.error());
+      break;
+    }
+    const auto kept = std::find_if(rows->begin(), rows->end(), [](const StandingRule& row) {
+      return row.interface == "weir1" && row.rule;
+    });
+    EXPECT_NE(kept, rows->end());
+  }
+  stop = true;
+  changes.join();
 }
 
 TEST_F(Rules, OfAnInterfaceThatIsNotThereAreNone) {
