@@ -6,7 +6,10 @@
 #include "xdp/carried_rule.h"
 #include "xdp/inspect.h"
 #include "xdp/interface.h"
+#include "xdp/netlink.h"
 #include "xdp/rules.h"
+#include "xdp/tc_listing.h"
+#include "xdp/tcx.h"
 
 namespace weir::xdp {
 namespace {
@@ -58,32 +61,80 @@ StandingRule row_of(const Interface& interface, Hook hook) {
 // The rows of a hook of one interface; `complete` becomes false when a program went away meanwhile.
 std::vector<StandingRule> list_xdp(const Interface& interface, bool& complete) {
   std::vector<StandingRule> rows;
+  std::vector<InFront> before;
   for (const XdpStanding& program : xdp_programs(interface)) {
     StandingRule row = row_of(interface, Hook::kXdp);
     row.xdp = program;
+    row.in_front = before;
     complete &= describe(row, program.program_id);
+    before.push_back({"xdp", 0, program.program_id, row.program.name});
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-std::vector<StandingRule> list_tc(const Interface& interface, Hook hook, bool& complete) {
-  const auto filters = tc_filters(
-      interface.index, hook == Hook::kTcEgress ? TcDirection::kEgress : TcDirection::kIngress);
+TcDirection direction_of(Hook hook) {
+  return hook == Hook::kTcEgress ? TcDirection::kEgress : TcDirection::kIngress;
+}
+
+StandingRule error_row(const Interface& interface, Hook hook, const Error& error) {
+  StandingRule row = row_of(interface, hook);
+  row.error = error;
+  return row;
+}
+
+// The tcx programs of a direction.
+std::vector<StandingRule> list_tcx(const Interface& interface, Hook hook, bool& complete) {
   std::vector<StandingRule> rows;
-  if (!filters) {
-    rows.push_back(row_of(interface, hook));
-    rows.back().error = filters.error();
+  const auto ids = tcx_programs(interface.index, direction_of(hook));
+  if (!ids) {
+    rows.push_back(error_row(interface, hook, ids.error()));
     return rows;
   }
-  for (const TcFilter& filter : *filters) {
-    if (filter.program_id == 0) {
-      continue;
-    }
+  for (const std::uint32_t id : *ids) {
     StandingRule row = row_of(interface, hook);
-    row.tc = filter;
-    complete &= describe(row, filter.program_id);
+    row.tcx = true;
+    complete &= describe(row, id);
     rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// The programs of a direction, the tcx programs first, as they run. Filters of other kinds are no
+// rows, but in front of those that follow.
+std::vector<StandingRule> list_tc(const Interface& interface, const IngressQdisc* qdisc, Hook hook,
+                                  bool& complete) {
+  std::vector<StandingRule> rows = list_tcx(interface, hook, complete);
+  if (qdisc == nullptr) {
+    return rows;
+  }
+  auto netlink = Netlink::open();
+  const auto filters = netlink ? tc_filters(*netlink, *qdisc, direction_of(hook))
+                               : tl::make_unexpected(netlink.error());
+  if (!filters) {
+    rows.push_back(error_row(interface, hook, filters.error()));
+    return rows;
+  }
+  std::vector<InFront> before;
+  before.reserve(rows.size());
+  for (const StandingRule& row : rows) {
+    before.push_back({"tcx", 0, row.program.id, row.program.name});
+  }
+  for (const TcFilter& filter : *filters) {
+    InFront own{filter.kind, filter.priority, filter.program_id, filter.name};
+    if (filter.program_id != 0) {
+      StandingRule row = row_of(interface, hook);
+      row.tc = filter;
+      row.in_front = before;
+      complete &= describe(row, filter.program_id);
+      own.name = row.program.name;
+      rows.push_back(std::move(row));
+    }
+    // Of u32 and flower one stands for all of its priority.
+    if (filter.chain == 0 &&
+        (filter.kind == "bpf" || before.empty() || before.back().priority != filter.priority)) {
+      before.push_back(std::move(own));
+    }
   }
   return rows;
 }
@@ -92,17 +143,18 @@ void append(std::vector<StandingRule>& all, std::vector<StandingRule> rows) {
   std::move(rows.begin(), rows.end(), std::back_inserter(all));
 }
 
-std::vector<StandingRule> list_once(const Interface& interface, bool& complete) {
+std::vector<StandingRule> list_once(const Interface& interface, const IngressQdisc* qdisc,
+                                    bool& complete) {
   std::vector<StandingRule> rows = list_xdp(interface, complete);
-  append(rows, list_tc(interface, Hook::kTcIngress, complete));
-  append(rows, list_tc(interface, Hook::kTcEgress, complete));
+  append(rows, list_tc(interface, qdisc, Hook::kTcIngress, complete));
+  append(rows, list_tc(interface, qdisc, Hook::kTcEgress, complete));
   return rows;
 }
 
 // A program that was replaced while it was listed has a successor: the interface is listed again.
-std::vector<StandingRule> list_one(Interface interface) {
+std::vector<StandingRule> list_one(Interface interface, const IngressQdisc* qdisc) {
   bool complete = true;
-  std::vector<StandingRule> rows = list_once(interface, complete);
+  std::vector<StandingRule> rows = list_once(interface, qdisc, complete);
   for (int tries = 1; !complete && tries < kTries; ++tries) {
     auto now = interface_named(interface.name);
     if (!now) {
@@ -110,7 +162,7 @@ std::vector<StandingRule> list_one(Interface interface) {
     }
     interface = std::move(*now);
     complete = true;
-    rows = list_once(interface, complete);
+    rows = list_once(interface, qdisc, complete);
   }
   return rows;
 }
@@ -121,26 +173,49 @@ bool lacks_permission(const StandingRule& row) {
 
 }  // namespace
 
+std::string in_front_text(const InFront& in_front) {
+  if (in_front.kind == "tcx" || in_front.kind == "xdp") {
+    return fmt::format("the {} program '{}' (id {})", in_front.kind == "xdp" ? "XDP" : "tcx",
+                       in_front.name, in_front.program_id);
+  }
+  if (in_front.program_id != 0) {
+    return fmt::format("the filter '{}' (program {}) at priority {}", in_front.name,
+                       in_front.program_id, in_front.priority);
+  }
+  return fmt::format("the {} filter at priority {}", in_front.kind, in_front.priority);
+}
+
 Result<std::vector<StandingRule>> list_rules(const std::optional<std::string>& interface) {
   const auto there = interfaces();
   if (!there) {
     return tl::make_unexpected(there.error());
+  }
+  auto netlink = Netlink::open();
+  const auto qdiscs = netlink ? ingress_qdiscs(*netlink) : tl::make_unexpected(netlink.error());
+  if (!qdiscs) {
+    return tl::make_unexpected(qdiscs.error());
   }
   std::vector<StandingRule> all;
   bool found = !interface;
   for (const Interface& one : *there) {
     if (!interface || one.name == *interface) {
       found = true;
-      append(all, list_one(one));
+      const auto qdisc = std::find_if(qdiscs->begin(), qdiscs->end(), [&](const IngressQdisc& of) {
+        return of.interface == one.index;
+      });
+      append(all, list_one(one, qdisc == qdiscs->end() ? nullptr : &*qdisc));
     }
   }
   if (!found) {
     return fail(ErrorCode::kNoInterface, fmt::format("no interface named '{}'", *interface));
   }
-  if (!all.empty() && std::all_of(all.begin(), all.end(), lacks_permission)) {
-    return tl::make_unexpected(*all.front().error);
+  if (all.empty() || !std::all_of(all.begin(), all.end(), lacks_permission)) {
+    return all;
   }
-  return all;
+  // A program that cannot be opened needs more than a hook that cannot be queried.
+  const auto program = std::find_if(all.begin(), all.end(),
+                                    [](const StandingRule& row) { return row.program.id != 0; });
+  return tl::make_unexpected(program == all.end() ? *all.front().error : *program->error);
 }
 
 }  // namespace weir::xdp

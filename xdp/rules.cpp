@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "xdp/inspect.h"
+#include "xdp/hook_lock.h"
 #include "xdp/interface.h"
 
 namespace weir::xdp {
@@ -16,52 +16,52 @@ TcDirection direction_of(Hook hook) {
   return hook == Hook::kTcEgress ? TcDirection::kEgress : TcDirection::kIngress;
 }
 
-// A program that the kernel does not describe may be one of weir's.
-Status all_known(const std::vector<StandingRule>& rows) {
-  const auto unknown =
-      std::find_if(rows.begin(), rows.end(), [](const StandingRule& row) { return row.error; });
-  return unknown == rows.end() ? Status{} : tl::make_unexpected(*unknown->error);
+LockedHook locked_hook(Hook hook) {
+  return hook == Hook::kXdp ? LockedHook::kXdp : LockedHook::kTc;
 }
 
-Status detach(const StandingRule& standing) {
-  if (standing.hook == Hook::kXdp) {
-    return detach_xdp(standing.interface_index, standing.xdp);
+Status detach(const HookLock& lock, const StandingRule& rule) {
+  if (rule.hook == Hook::kXdp) {
+    return detach_xdp(rule.interface_index, rule.xdp);
   }
-  return detach_tc(standing.interface_index, direction_of(standing.hook), standing.tc);
+  return detach_tc(lock, rule.interface_index, direction_of(rule.hook), rule.tc);
 }
 
-// The rules of weir's at that place must go before another can come.
-Status make_room(const RulePlace& place, bool force) {
-  const auto all = list_rules(place.interface);
-  if (!all) {
-    return tl::make_unexpected(all.error());
+// Weir's rules at the hook. An error when the kernel does not tell of a program there: it may be
+// one of weir's.
+Result<std::vector<StandingRule>> rules_at(const RulePlace& place) {
+  auto rows = list_rules(place.interface);
+  if (!rows) {
+    return rows;
   }
-  for (const StandingRule& standing : *all) {
-    if (standing.hook != place.hook) {
-      continue;
-    }
-    if (standing.error) {
-      return tl::make_unexpected(*standing.error);
-    }
-    if (!standing.rule) {
-      continue;
-    }
-    if (!force) {
-      return fail(ErrorCode::kBusy,
-                  fmt::format("a rule already stands at {} of '{}': {} {}", hook_name(place.hook),
-                              place.interface, action_name(standing.rule->action),
-                              standing.rule->expression));
-    }
-    if (auto detached = detach(standing); !detached) {
-      return detached;
+  std::erase_if(*rows, [&](const StandingRule& row) {
+    return row.hook != place.hook || (!row.rule && !row.error);
+  });
+  for (const StandingRule& row : *rows) {
+    if (row.error) {
+      return tl::make_unexpected(*row.error);
     }
   }
-  return {};
+  return rows;
 }
 
-Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place, bool force,
+tl::unexpected<Error> already_attached(const RulePlace& place, const RuleText& rule) {
+  return fail(ErrorCode::kBusy,
+              fmt::format("a rule is already attached at {} of '{}': {} {}; --replace replaces it",
+                          hook_name(place.hook), place.interface, action_name(rule.action),
+                          rule.expression));
+}
+
+Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place,
+                     const RuleOptions& options, std::vector<StandingRule> old,
                      AttachedRule& attached) {
-  auto attachment = attach_xdp(place.interface, program, {.mode = place.mode, .force = force});
+  // One that is alone at the hook is replaced in its place; those in a dispatcher leave later.
+  const bool alone = old.size() == 1 && !old.front().xdp.in_dispatcher;
+  auto attachment = attach_xdp(place.interface, program,
+                               {.mode = place.mode,
+                                .force = options.force,
+                                .replaced = alone ? old.front().xdp.program_id : 0,
+                                .with_gap = options.with_gap});
   if (!attachment) {
     return tl::make_unexpected(attachment.error());
   }
@@ -69,63 +69,156 @@ Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place, bool 
   attached.program_id = attachment->program_id;
   attached.dispatcher = attachment->dispatcher;
   attached.fallback = std::move(attachment->fallback);
+  if (!alone) {
+    attached.leaving = std::move(old);
+  }
   return {};
 }
 
-Status attach_at_tc(const LoadedProgram& program, const RulePlace& place, AttachedRule& attached) {
-  auto link = attach_tc(place.interface, direction_of(place.hook), program);
+Status attach_at_tc(const HookLock& lock, const LoadedProgram& program, const RulePlace& place,
+                    std::uint32_t index, std::vector<StandingRule> old, AttachedRule& attached) {
+  std::optional<TcFilter> replaced;
+  if (!old.empty()) {
+    replaced = old.front().tc;
+    old.erase(old.begin());
+  }
+  auto link =
+      attach_tc_rule(lock, {place.interface, index, direction_of(place.hook)}, program, replaced);
   if (!link) {
     return tl::make_unexpected(link.error());
   }
   attached.link = std::move(*link);
   attached.program_id = program.info().id;
+  attached.leaving = std::move(old);
   return {};
+}
+
+// What the new rule finds in front of it. Not an error of attaching when it cannot be told.
+std::vector<InFront> in_front_of(const RulePlace& place, std::uint32_t program_id) {
+  const auto rows = list_rules(place.interface);
+  if (!rows) {
+    return {};
+  }
+  const auto own = std::find_if(rows->begin(), rows->end(), [&](const StandingRule& row) {
+    return row.hook == place.hook && row.program.id == program_id;
+  });
+  return own == rows->end() ? std::vector<InFront>{} : own->in_front;
+}
+
+// Detaches all, whatever becomes of the others, and gives the first error.
+Status detach_all(const HookLock& lock, const std::vector<StandingRule>& rules) {
+  Status first;
+  for (const StandingRule& rule : rules) {
+    if (auto detached = detach(lock, rule); !detached && first) {
+      first = std::move(detached);
+    }
+  }
+  return first;
+}
+
+// Weir's rules of one kind of hook, detached; joins them to `gone`.
+Status detach_hook(const std::string& interface, std::uint32_t index, LockedHook locked,
+                   std::optional<Hook> hook, std::vector<StandingRule>& gone) {
+  const auto lock = HookLock::take(interface, index, locked);
+  if (!lock) {
+    return tl::make_unexpected(lock.error());
+  }
+  auto rows = list_rules(interface);
+  if (!rows) {
+    return tl::make_unexpected(rows.error());
+  }
+  std::erase_if(*rows, [&](const StandingRule& row) {
+    return locked_hook(row.hook) != locked || (hook && row.hook != *hook);
+  });
+  const auto unknown =
+      std::find_if(rows->begin(), rows->end(), [](const StandingRule& row) { return row.error; });
+  const std::optional<Error> error = unknown == rows->end() ? std::nullopt : unknown->error;
+  std::erase_if(*rows, [](const StandingRule& row) { return !row.rule; });
+  Status done = detach_all(*lock, *rows);
+  // Rules in a qdisc that a foreign tool made show that it is not weir's.
+  if (done && !error && locked == LockedHook::kTc && rows->empty()) {
+    done = remove_empty_clsact(*lock, index);
+  }
+  std::move(rows->begin(), rows->end(), std::back_inserter(gone));
+  return done && error ? tl::make_unexpected(*error) : done;
 }
 
 }  // namespace
 
-Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& place, bool force) {
-  if (const auto index = interface_index(place.interface); !index) {
+Status AttachedRule::keep() {
+  if (!leaving.empty()) {
+    const StandingRule& first = leaving.front();
+    const auto lock =
+        HookLock::take(first.interface, first.interface_index, locked_hook(first.hook));
+    if (!lock) {
+      return tl::make_unexpected(lock.error());
+    }
+    if (auto detached = detach_all(*lock, leaving); !detached) {
+      return detached;
+    }
+    leaving.clear();
+  }
+  link.release();
+  return {};
+}
+
+Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& place,
+                                 const RuleOptions& options) {
+  const auto index = interface_index(place.interface);
+  if (!index) {
     return tl::make_unexpected(index.error());
   }
   const bool at_xdp = place.hook == Hook::kXdp;
-  // Loaded first: what the verifier refuses must not cost the rule that stands there.
+  // Loaded first: a program that the verifier refuses must not cost the old rule.
   auto loaded =
       load(program, at_xdp ? ProgramType::kXdp : ProgramType::kTc, {.name = kProgramName});
   if (!loaded) {
     return tl::make_unexpected(loaded.error());
   }
-  if (auto room = make_room(place, force); !room) {
-    return tl::make_unexpected(room.error());
+  const auto lock = HookLock::take(place.interface, *index, locked_hook(place.hook));
+  if (!lock) {
+    return tl::make_unexpected(lock.error());
+  }
+  auto old = rules_at(place);
+  if (!old) {
+    return tl::make_unexpected(old.error());
+  }
+  if (!old->empty() && !options.replace && !options.force) {
+    return already_attached(place, *old->front().rule);
   }
   AttachedRule attached;
-  const Status done = at_xdp ? attach_at_xdp(*loaded, place, force, attached)
-                             : attach_at_tc(*loaded, place, attached);
+  const Status done = at_xdp
+                          ? attach_at_xdp(*loaded, place, options, std::move(*old), attached)
+                          : attach_at_tc(*lock, *loaded, place, *index, std::move(*old), attached);
   if (!done) {
     return tl::make_unexpected(done.error());
   }
   attached.program = loaded->info();
   attached.statistics = loaded->statistics();
+  attached.in_front = in_front_of(place, attached.program_id);
   return attached;
 }
 
 Result<std::vector<StandingRule>> detach_rules(const std::string& interface,
                                                std::optional<Hook> hook) {
-  auto all = list_rules(interface);
-  if (!all) {
-    return all;
+  const auto index = interface_index(interface);
+  if (!index) {
+    return tl::make_unexpected(index.error());
   }
-  std::erase_if(*all, [&](const StandingRule& standing) { return hook && standing.hook != *hook; });
-  if (auto known = all_known(*all); !known) {
-    return tl::make_unexpected(known.error());
-  }
-  std::erase_if(*all, [](const StandingRule& standing) { return !standing.rule; });
-  for (const StandingRule& standing : *all) {
-    if (auto detached = detach(standing); !detached) {
-      return tl::make_unexpected(detached.error());
+  std::vector<StandingRule> gone;
+  Status first;
+  for (const LockedHook locked : {LockedHook::kXdp, LockedHook::kTc}) {
+    if (hook && locked_hook(*hook) != locked) {
+      continue;
+    }
+    if (auto detached = detach_hook(interface, *index, locked, hook, gone); !detached && first) {
+      first = std::move(detached);
     }
   }
-  return all;
+  if (!first) {
+    return tl::make_unexpected(first.error());
+  }
+  return gone;
 }
 
 }  // namespace weir::xdp

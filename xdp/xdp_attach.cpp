@@ -91,39 +91,104 @@ std::optional<XdpStanding> main_program(const Interface& interface) {
   return std::nullopt;
 }
 
-// Makes the hook free for a program that stands alone.
-Status clear_the_way(const Interface& interface, const XdpStanding& standing, bool force) {
-  if (!force) {
-    return fail(ErrorCode::kBusy,
-                fmt::format("the XDP program {} already stands on '{}'",
-                            describe_program(standing.program_id), interface.name));
-  }
-  const auto fd = open_program(standing.program_id);
-  if (!fd) {
-    return tl::make_unexpected(fd.error());
-  }
-  return take_away(interface.index, standing.mode, fd->get());
+tl::unexpected<Error> in_the_way(const Interface& interface, std::uint32_t program_id) {
+  return fail(ErrorCode::kBusy, fmt::format("the XDP program {} is already attached to '{}'",
+                                            describe_program(program_id), interface.name));
 }
 
+tl::unexpected<Error> needs_gap(const Interface& interface, const XdpStanding& old, XdpMode mode) {
+  return fail(
+      ErrorCode::kUnsupported,
+      fmt::format("the program {} on '{}' runs in {} mode, and the kernel cannot replace it "
+                  "by one in {} mode in one step; --with-gap detaches it first, and every "
+                  "packet passes in between",
+                  describe_program(old.program_id), interface.name, xdp_mode_name(old.mode),
+                  xdp_mode_name(mode)));
+}
+
+tl::unexpected<Error> other_dispatcher_mode(const Interface& interface, XdpMode there,
+                                            XdpMode mode) {
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("libxdp's dispatcher runs its programs on '{}' in {} mode; detach them, "
+                          "then attach in {} mode",
+                          interface.name, xdp_mode_name(there), xdp_mode_name(mode)));
+}
+
+// The descriptors an attachment needs to undo itself: the kernel is told which program it takes
+// away and which comes back.
+struct Exchange {
+  std::uint32_t interface = 0;
+  XdpMode mode = XdpMode::kNative;
+  Fd program;
+  XdpMode old_mode = XdpMode::kNative;
+  Fd old;  // None when nothing was replaced.
+};
+
+// Puts `to` in the place of `from`; by two operations when their modes differ. When the second
+// fails, `from` comes back.
+Status exchange(std::uint32_t interface, XdpMode from_mode, int from, XdpMode to_mode, int to,
+                const std::string& what) {
+  const bool one_step = from < 0 || to < 0 || from_mode == to_mode;
+  if (!one_step) {
+    if (auto gone = take_away(interface, from_mode, from); !gone) {
+      return gone;
+    }
+  }
+  const auto answer = replace(interface, to_mode, one_step ? from : -1, to);
+  if (answer && answer->error == 0) {
+    return {};
+  }
+  Error error = answer ? xdp_error(what, *answer).value() : answer.error();
+  if (!one_step) {
+    const auto back = replace(interface, from_mode, -1, from);
+    if (!back || back->error != 0) {
+      error.message += "; the program that was there could not be put back";
+    }
+  }
+  return tl::make_unexpected(std::move(error));
+}
+
+Status undo(const Exchange& done) {
+  if (!done.old.valid()) {
+    return take_away(done.interface, done.mode, done.program.get());
+  }
+  auto back = exchange(done.interface, done.mode, done.program.get(), done.old_mode, done.old.get(),
+                       "putting an XDP program back");
+  // Another program is there by now, or the interface has gone.
+  if (!back &&
+      (back.error().code == ErrorCode::kBusy || back.error().code == ErrorCode::kNoInterface)) {
+    return {};
+  }
+  return back;
+}
+
+// Attaches the program itself, in the place of `old` or where nothing is.
 Result<XdpAttachment> attach_alone(const Interface& interface, const LoadedProgram& program,
-                                   const XdpOptions& options, std::string fallback) {
+                                   const XdpOptions& options, const std::optional<XdpStanding>& old,
+                                   std::string fallback) {
   const std::string what = fmt::format("attaching an XDP program to '{}'", interface.name);
-  // The link keeps a descriptor of its own: to undo, it must say which program it takes away.
-  const auto kept = std::make_shared<Fd>(fcntl(program.fd(), F_DUPFD_CLOEXEC, 0));
-  if (!kept->valid()) {
+  const auto done = std::make_shared<Exchange>();
+  done->interface = interface.index;
+  done->mode = options.mode;
+  done->program = Fd(fcntl(program.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!done->program.valid()) {
     return tl::make_unexpected(system_error(what, errno));
   }
-  const auto answer = replace(interface.index, options.mode, -1, program.fd());
-  if (!answer) {
-    return tl::make_unexpected(answer.error());
+  if (old) {
+    auto opened = open_program(old->program_id);
+    if (!opened) {
+      return tl::make_unexpected(opened.error());
+    }
+    done->old = std::move(*opened);
+    done->old_mode = old->mode;
   }
-  if (answer->error != 0) {
-    return xdp_error(what, *answer);
+  if (auto attached = exchange(interface.index, done->old_mode, done->old.get(), options.mode,
+                               program.fd(), what);
+      !attached) {
+    return tl::make_unexpected(attached.error());
   }
   XdpAttachment attachment;
-  attachment.link = Link([index = interface.index, mode = options.mode, kept]() {
-    return take_away(index, mode, kept->get());
-  });
+  attachment.link = Link([done]() { return undo(*done); });
   attachment.program_id = program.info().id;
   attachment.fallback = std::move(fallback);
   return attachment;
@@ -169,22 +234,29 @@ Result<XdpAttachment> attach_xdp(const std::string& interface, const LoadedProgr
     return tl::make_unexpected(there.error());
   }
   std::string fallback = why_no_dispatcher();
-  if (const auto standing = main_program(*there)) {
-    if (fallback.empty() && is_dispatcher(standing->program_id)) {
-      return attach_shared(*there, program, options);
+  const auto standing = main_program(*there);
+  const bool joins = standing && fallback.empty() && is_dispatcher(standing->program_id);
+  if (standing && !joins) {
+    if (!options.force && options.replaced != standing->program_id) {
+      return in_the_way(*there, standing->program_id);
     }
-    if (auto clear = clear_the_way(*there, *standing, options.force); !clear) {
-      return tl::make_unexpected(clear.error());
+    if (standing->mode != options.mode && !options.with_gap) {
+      return needs_gap(*there, *standing, options.mode);
     }
+    return attach_alone(*there, program, options, standing,
+                        fallback.empty() ? "the program it replaces was alone" : fallback);
+  }
+  if (joins && standing->mode != options.mode) {
+    return other_dispatcher_mode(*there, standing->mode, options.mode);
   }
   if (fallback.empty()) {
     auto shared = attach_shared(*there, program, options);
-    if (shared || shared.error().code != ErrorCode::kUnsupported) {
+    if (joins || shared || shared.error().code != ErrorCode::kUnsupported) {
       return shared;
     }
     fallback = shared.error().message;
   }
-  return attach_alone(*there, program, options, std::move(fallback));
+  return attach_alone(*there, program, options, std::nullopt, std::move(fallback));
 }
 
 Result<std::vector<XdpStanding>> xdp_programs(const std::string& interface) {

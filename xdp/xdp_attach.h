@@ -23,11 +23,18 @@ std::string_view xdp_mode_name(XdpMode mode);
 
 struct XdpOptions {
   XdpMode mode = XdpMode::kNative;
-  // Replace what stands there, whosever it is. It is not put back when the link is undone.
+  // Replace the program at the hook, weir's or not, by one operation of the kernel: every packet
+  // meets the one or the other. A program in libxdp's dispatcher is in no other's way and is left.
   bool force = false;
+  // The same, but only of the program with this id; 0 is none.
+  std::uint32_t replaced = 0;
+  // Allow what takes two operations, between which no program is attached: a replacement in the
+  // other mode.
+  bool with_gap = false;
 };
 
 struct XdpAttachment {
+  // Undoing puts a replaced program back, as it was replaced: in one operation, or with a gap.
   Link link;
   // The program that runs: another than the one loaded when libxdp's dispatcher calls it, since the
   // dispatcher needs its own kind (BPF_PROG_TYPE_EXT). Both share their maps.
@@ -40,10 +47,12 @@ struct XdpAttachment {
 
 // Attaches a program of type kXdp. Through libxdp's dispatcher where the kernel and the machine
 // have what that needs (BPF_PROG_TYPE_EXT, a mounted bpffs, the dispatcher's object file): it joins
-// the programs already there. Else it stands alone.
+// the programs already there. Else, and where it replaces a program that is alone, it is alone.
 //
-// kBusy, naming the program in the way and its id, when that cannot be joined and force is not set.
-// kNoInterface; kPermission; kUnsupported when the driver has no XDP or refuses in its own words.
+// kBusy, naming the program in the way and its id, when that cannot be joined and may not be
+// replaced, or is replaced by another process meanwhile. kUnsupported when a replacement would need
+// a gap; when the driver has no XDP or refuses in its own words. kNoInterface; kPermission.
+// Whatever fails, the program that was there still is.
 Result<XdpAttachment> attach_xdp(const std::string& interface, const LoadedProgram& program,
                                  const XdpOptions& options = {});
 

@@ -68,7 +68,7 @@ TEST_P(Attach, StandsCountsAndLeavesNoTrace) {
   EXPECT_GE(stats["no_match"]["packets"], 3);
 
   const Answer again = weir({"attach", "-i", pair.b(), "--hook", GetParam(), "--count", "ip"});
-  EXPECT_EQ(again.status, 1) << "a standing rule is not replaced without --force";
+  EXPECT_EQ(again.status, 1) << "a rule that is there is not replaced without --replace";
   EXPECT_EQ(weir({"detach", "-i", pair.b()}).status, 0);
   EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
   EXPECT_EQ(testing::run("tc qdisc show"), qdiscs);
@@ -163,6 +163,85 @@ TEST(AttachErrors, AClosedStdoutTakesTheRuleAway) {
   const VethPair pair;
   testing::run_any(std::string(WEIR_BINARY) + " attach -i " + pair.b() + " --drop ip > /dev/full");
   EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+}
+
+TEST(Replace, IsAskedForAndSurvivesAClosedStdout) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  for (const std::string hook : {"xdp", "tc", "tc-egress"}) {
+    const std::vector<std::string> first = {"attach", "-i",      pair.b(), "--hook",
+                                            hook,     "--count", "arp"};
+    const auto with = [&](const std::string& option, const std::string& expression) {
+      return std::vector<std::string>{"attach", "-i",     pair.b(), "--hook",
+                                      hook,     "--drop", option,   expression};
+    };
+    // Where nothing is attached, --replace attaches.
+    EXPECT_EQ(weir(with("--replace", "ip")).status, 0);
+    const Answer refused = weir(first);
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_NE(refused.err.find("--replace"), std::string::npos) << refused.err;
+    EXPECT_EQ(weir(with("--replace", "arp")).status, 0);
+    EXPECT_EQ(only_program(weir({"show", "-j"}))["expression"], "arp");
+    EXPECT_EQ(weir(with("--force", "ip6")).status, 0);
+    const json before = only_program(weir({"show", "-j"}));
+    EXPECT_EQ(before["expression"], "ip6");
+    const std::string said =
+        testing::run_any(std::string(WEIR_BINARY) + " attach -i " + pair.b() + " --hook " + hook +
+                         " --replace --drop ip 2>&1 > /dev/full");
+    EXPECT_NE(said.find("stdout cannot be written"), std::string::npos) << said;
+    EXPECT_EQ(only_program(weir({"show", "-j"}))["expression"], "ip6") << hook;
+    EXPECT_EQ(weir({"detach", "-i", pair.b()}).status, 0);
+  }
+}
+
+TEST(Replace, OfTheOtherModeNeedsAGap) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  ASSERT_EQ(weir({"attach", "-i", pair.b(), "--drop", "ip"}).status, 0);
+  const bool alone =
+      json::parse(
+          weir({"attach", "-i", pair.b(), "--replace", "-j", "--drop", "ip"}).out)["dispatcher"] ==
+      false;
+  for (const char* option : {"--replace", "--force"}) {
+    const Answer refused =
+        weir({"attach", "-i", pair.b(), "--mode", "generic", option, "--drop", "arp"});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_NE(refused.err.find(alone ? "--with-gap" : "detach"), std::string::npos) << refused.err;
+    EXPECT_EQ(only_program(weir({"show", "-j"}))["expression"], "ip");
+  }
+  if (!alone) {
+    return;
+  }
+  EXPECT_EQ(weir({"attach", "-i", pair.b(), "--mode", "generic", "--replace", "--with-gap",
+                  "--drop", "arp"})
+                .status,
+            0);
+  const json shown = only_program(weir({"show", "-j"}));
+  EXPECT_EQ(shown["expression"], "arp");
+  EXPECT_EQ(shown["mode"], "generic");
+}
+
+TEST(InFront, IsSaidByAttach) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  testing::run("tc qdisc add dev " + pair.b() + " clsact");
+  testing::run("tc filter add dev " + pair.b() +
+               " ingress protocol ip prio 1 bpf bytecode '1,6 0 0 0,' flowid 1:1");
+  const Answer attached = weir({"attach", "-j", "-i", pair.b(), "--hook", "tc", "--drop", "ip"});
+  EXPECT_EQ(attached.status, 0) << attached.err;
+  const json in_front = json::parse(attached.out)["in_front"];
+  ASSERT_EQ(in_front.size(), 1U) << attached.out;
+  EXPECT_EQ(in_front[0]["kind"], "bpf");
+  EXPECT_EQ(in_front[0]["priority"], 1);
+  const Answer replaced =
+      weir({"attach", "-i", pair.b(), "--hook", "tc", "--replace", "--drop", "ip"});
+  EXPECT_EQ(replaced.status, 0) << replaced.err;
+  EXPECT_EQ(replaced.err,
+            "weir: packets meet the bpf filter at priority 1 first; those dropped or accepted "
+            "there do not reach this rule\n");
 }
 
 TEST(KernelEngines, FilterAndBenchRunThem) {

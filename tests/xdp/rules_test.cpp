@@ -10,13 +10,10 @@
 #include <optional>
 #include <thread>
 
-#include "cbpf/compile.h"
-#include "cbpf/validate.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
-#include "translator/ir/build.h"
-#include "translator/lower/to_extended.h"
+#include "tests/xdp/rule_programs.h"
 #include "xdp/counters.h"
 #include "xdp/dispatcher.h"
 #include "xdp/inspect.h"
@@ -39,20 +36,6 @@ const RulePlace kPlaces[] = {{"weir1", Hook::kXdp, XdpMode::kNative},
                              {"weir1", Hook::kTcIngress},
                              {"weirb0", Hook::kTcEgress}};
 
-Result<ebpf::Program> rule_program(const std::string& expression, Action action, Hook hook) {
-  auto classic = cbpf::compile(expression);
-  if (!classic) return tl::make_unexpected(classic.error());
-  auto valid = cbpf::validate(std::move(*classic));
-  if (!valid) return tl::make_unexpected(valid.error());
-  auto function = ir::build(*valid, cbpf::kLinkTypeEthernet);
-  if (!function) return tl::make_unexpected(function.error());
-  const RuleText text{
-      .action = action, .hook = hook, .attached_at = 1790000000, .expression = expression};
-  const auto target = hook == Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc;
-  return lower::to_extended(*function, lower::target(target),
-                            lower::Rule{action, encode_rule(text)});
-}
-
 // weir0 -> weir1 = bridge = weirb0 -> weirb1: rules stand on weir1 (in) and weirb0 (out).
 class Rules : public ::testing::Test {
  protected:
@@ -70,10 +53,10 @@ class Rules : public ::testing::Test {
     return pass_through(from, to, {frame(kOne), frame(kOther), frame(kOne)});
   }
   static Result<AttachedRule> attach(const std::string& expression, Action action,
-                                     const RulePlace& place, bool force = false) {
-    const auto program = rule_program(expression, action, place.hook);
+                                     const RulePlace& place, const RuleOptions& options = {}) {
+    const auto program = testing::rule_program(expression, action, place.hook);
     if (!program) return tl::make_unexpected(program.error());
-    return attach_rule(*program, place, force);
+    return attach_rule(*program, place, options);
   }
   static std::vector<StandingRule> listed() {
     auto all = list_rules();
@@ -167,26 +150,35 @@ TEST_F(Rules, DoWhatTheirActionSays) {
   }
 }
 
-TEST_F(Rules, OneAHookUnlessForced) {
+TEST_F(Rules, OneAHookUnlessReplaced) {
   for (const RulePlace& place : kPlaces) {
     auto first = attach("ether proto 0x88b5", Action::kDrop, place);
     ASSERT_TRUE(first) << to_string(first.error());
     const auto refused = attach("ether proto 0x88b7", Action::kDrop, place);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
-    EXPECT_EQ(refused.error().message, "a rule already stands at " +
-                                           std::string(hook_name(place.hook)) + " of '" +
-                                           place.interface + "': drop ether proto 0x88b5");
+    EXPECT_EQ(refused.error().message,
+              "a rule is already attached at " + std::string(hook_name(place.hook)) + " of '" +
+                  place.interface + "': drop ether proto 0x88b5; --replace replaces it");
     EXPECT_EQ(seen(), Types{kOther});
+    first->link.release();
 
-    auto forced = attach("ether proto 0x88b7", Action::kDrop, place, true);
+    auto forced = attach("ether proto 0x88b7", Action::kDrop, place, {.replace = true});
     ASSERT_TRUE(forced) << to_string(forced.error());
+    {
+      // Undone, the old rule is back.
+      auto undone = std::move(*forced);
+      EXPECT_TRUE(undone.link.detach());
+      EXPECT_EQ(seen(), Types{kOther}) << hook_name(place.hook);
+      ASSERT_EQ(listed().size(), 1U);
+      EXPECT_EQ(listed().front().rule->expression, "ether proto 0x88b5");
+    }
+    forced = attach("ether proto 0x88b7", Action::kDrop, place, {.force = true});
+    ASSERT_TRUE(forced) << to_string(forced.error());
+    ASSERT_TRUE(forced->keep());
     EXPECT_EQ(seen(), (Types{kOne, kOne})) << hook_name(place.hook);
     EXPECT_EQ(listed().size(), 1U);
-    // What was there before is gone already, and its link does not mind.
-    EXPECT_TRUE(first->link.detach());
-    EXPECT_EQ(listed().size(), 1U);
-    EXPECT_TRUE(forced->link.detach());
+    EXPECT_TRUE(detach_rules(place.interface));
     EXPECT_TRUE(listed().empty());
   }
 }
@@ -243,7 +235,8 @@ TEST_F(Rules, ForeignProgramsAreListedProtectedAndLeft) {
 TEST_F(Rules, AProgramTheVerifierRefusesTakesNobodysPlace) {
   const auto standing = attach("ether proto 0x88b5", Action::kDrop, kPlaces[0]);
   ASSERT_TRUE(standing) << to_string(standing.error());
-  const auto refused = attach_rule(testing::unguarded(testing::kXdpContext), kPlaces[0], true);
+  const auto refused =
+      attach_rule(testing::unguarded(testing::kXdpContext), kPlaces[0], {.replace = true});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kVerifier);
   EXPECT_EQ(seen(), Types{kOther});
@@ -281,7 +274,11 @@ TEST_F(Rules, WithoutThePrivilegeSayWhichIsMissing) {
   EXPECT_EQ(testing::without_capabilities(
                 [&]() { return said(attach_tc("weir1", TcDirection::kIngress, *tc)); }),
             "making the clsact qdisc needs CAP_BPF and CAP_NET_ADMIN (or root)");
-  EXPECT_EQ(testing::without_capabilities([&]() { return said(list_rules()); }), "done");
+  // Where the kernel has tcx, it does not tell that there is none.
+  const std::string nothing = testing::without_capabilities([&]() { return said(list_rules()); });
+  EXPECT_TRUE(nothing == "done" ||
+              nothing == "listing tcx programs needs CAP_NET_ADMIN or CAP_SYS_ADMIN (or root)")
+      << nothing;
 
   auto standing = attach_xdp("weir1", *xdp);
   ASSERT_TRUE(standing) << to_string(standing.error());

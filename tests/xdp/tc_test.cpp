@@ -129,14 +129,15 @@ TEST(Tc, SeveralProgramsStandOneBeforeTheOther) {
   ASSERT_EQ(filters->size(), 2U);
   EXPECT_EQ((*filters)[0].program_id, two->info().id);
   EXPECT_EQ((*filters)[1].program_id, one->info().id);
-  EXPECT_FALSE((*filters)[0].made_qdisc);
+  EXPECT_TRUE((*filters)[0].made_qdisc);
   EXPECT_TRUE((*filters)[1].made_qdisc);
 
-  // The one that made the qdisc goes first; the other keeps it.
+  // The one that made the qdisc goes first; the other keeps it and removes it.
   ASSERT_TRUE(first->detach());
   EXPECT_EQ(seen(veth), (Types{kOne, kOne}));
   ASSERT_TRUE(second->detach());
   EXPECT_EQ(seen(veth).size(), 3U);
+  EXPECT_EQ(qdiscs("weir0").find("clsact"), std::string::npos);
 }
 
 TEST(Tc, ForeignQdiscAndFiltersStay) {

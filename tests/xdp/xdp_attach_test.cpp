@@ -119,15 +119,32 @@ TEST_F(XdpAttach, NamesTheForeignProgramInTheWay) {
         EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
         EXPECT_EQ(refused.error().message, "the XDP program 'stranger' (id " +
                                                std::to_string(foreign->info().id) +
-                                               ") already stands on 'weir1'");
+                                               ") is already attached to 'weir1'");
         EXPECT_EQ(seen(), (Types{kOne, kOne}));
 
-        const auto forced = attach_xdp("weir1", *program, {.mode = mode, .force = true});
+        if (mode != foreign_mode) {
+          const auto gap = attach_xdp("weir1", *program, {.mode = mode, .force = true});
+          ASSERT_FALSE(gap);
+          EXPECT_EQ(gap.error().code, ErrorCode::kUnsupported);
+          EXPECT_NE(gap.error().message.find("--with-gap"), std::string::npos);
+          EXPECT_EQ(seen(), (Types{kOne, kOne}));
+        }
+        auto forced =
+            attach_xdp("weir1", *program, {.mode = mode, .force = true, .with_gap = true});
         ASSERT_TRUE(forced) << to_string(forced.error());
         EXPECT_EQ(seen(), Types{kOther});
+        // Undone, the stranger is back in its mode.
+        EXPECT_TRUE(forced->link.detach());
+        EXPECT_EQ(seen(), (Types{kOne, kOne}));
+        forced = attach_xdp("weir1", *program, {.mode = mode, .force = true, .with_gap = true});
+        ASSERT_TRUE(forced) << to_string(forced.error());
         // The stranger's own link no longer finds its program, and leaves ours alone.
         EXPECT_TRUE(theirs->link.detach());
         EXPECT_EQ(seen(), Types{kOther});
+        forced->link.release();
+        const auto left = xdp_programs("weir1");
+        ASSERT_TRUE(left && left->size() == 1);
+        EXPECT_TRUE(detach_xdp(*interface_index("weir1"), left->front()));
       }
     }
   }

@@ -60,6 +60,32 @@ Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RulePlac
   return translate(filter.program, options);
 }
 
+nlohmann::json in_front_json(const std::vector<xdp::InFront>& all) {
+  nlohmann::json objects = nlohmann::json::array();
+  for (const xdp::InFront& one : all) {
+    objects.push_back(
+        {{"kind", one.kind},
+         {"name", one.name},
+         {"priority", one.priority == 0 ? nlohmann::json() : nlohmann::json(one.priority)},
+         {"program_id", one.program_id == 0 ? nlohmann::json() : nlohmann::json(one.program_id)}});
+  }
+  return objects;
+}
+
+void warn_of_those_in_front(const std::vector<xdp::InFront>& all) {
+  std::vector<std::string> texts;
+  texts.reserve(all.size());
+  for (const xdp::InFront& one : all) {
+    texts.push_back(xdp::in_front_text(one));
+  }
+  if (!texts.empty()) {
+    fmt::print(stderr,
+               "weir: packets meet {} first; those dropped or accepted there do not reach this "
+               "rule\n",
+               fmt::join(texts, ", then "));
+  }
+}
+
 void print_attached(const Options& options, const xdp::RulePlace& place, ebpf::Action action,
                     const FilterInput& input, const xdp::AttachedRule& rule) {
   if (options.has("json")) {
@@ -72,7 +98,8 @@ void print_attached(const Options& options, const xdp::RulePlace& place, ebpf::A
         {"native_bytes", rule.program.native_bytes},
         {"verifier_instructions", rule.statistics.processed_instructions},
         {"dispatcher", rule.dispatcher},
-        {"fallback", rule.fallback.empty() ? nlohmann::json() : nlohmann::json(rule.fallback)}};
+        {"fallback", rule.fallback.empty() ? nlohmann::json() : nlohmann::json(rule.fallback)},
+        {"in_front", in_front_json(rule.in_front)}};
     fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
@@ -83,6 +110,7 @@ void print_attached(const Options& options, const xdp::RulePlace& place, ebpf::A
   if (!rule.fallback.empty()) {
     fmt::print(stderr, "weir: it stands alone on the interface: {}\n", rule.fallback);
   }
+  warn_of_those_in_front(rule.in_front);
 }
 
 Status run_attach(const Options& options) {
@@ -102,17 +130,20 @@ Status run_attach(const Options& options) {
   if (!program) {
     return tl::make_unexpected(program.error());
   }
-  auto rule = xdp::attach_rule(*program, *place, options.has("force"));
+  auto rule = xdp::attach_rule(*program, *place,
+                               {.replace = options.has("replace"),
+                                .force = options.has("force"),
+                                .with_gap = options.has("with-gap")});
   if (!rule) {
     return tl::make_unexpected(rule.error());
   }
   print_attached(options, *place, *action, *input, *rule);
-  // Only a rule that was announced is left standing: a closed stdout takes it away again.
+  // Only a rule that was announced stays. The end of `rule` undoes it, in one step of the kernel's.
   if (std::fflush(stdout) != 0) {
-    return fail(ErrorCode::kSystem, "stdout cannot be written; the filter is taken away again");
+    return fail(ErrorCode::kSystem,
+                "stdout cannot be written, so the rule is detached; a rule it replaced is back");
   }
-  rule->link.release();
-  return {};
+  return rule->keep();
 }
 
 Status run_detach(const Options& options) {
@@ -162,7 +193,9 @@ Command attach_command() {
       "Loads the filter into the kernel and leaves it on the interface when the process has gone,\n"
       "with counters (`weir stats`). --drop drops what matches, --pass drops what does not, "
       "--count\n"
-      "only counts. A program that is not weir's is never replaced without --force. Needs\n"
+      "only counts. A rule that is there is an error without --replace, a foreign XDP program "
+      "without\n"
+      "--force. Replacing leaves no packet unfiltered, and if it fails the old rule stays. Needs\n"
       "CAP_BPF and CAP_NET_ADMIN.",
       "  weir attach -i eth0 --drop 'udp port 1900'\n"
       "  weir attach -i eth0 --hook tc --count tcp port 443",
@@ -173,7 +206,11 @@ Command attach_command() {
           {"drop", 0, OptionKind::kFlag, "", "drop what matches"},
           {"pass", 0, OptionKind::kFlag, "", "drop what does not match"},
           {"count", 0, OptionKind::kFlag, "", "count only"},
-          {"force", 0, OptionKind::kFlag, "", "replace what is there"},
+          {"replace", 0, OptionKind::kFlag, "",
+           "replace weir's rule, if there is one, without a gap"},
+          {"force", 0, OptionKind::kFlag, "", "also replace a foreign program, override refusals"},
+          {"with-gap", 0, OptionKind::kFlag, "",
+           "allow a replacement in the other --mode: unfiltered in between"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run_attach,

@@ -1,0 +1,16 @@
+// Rules as the attach command makes them, for tests of the kernel's side.
+#pragma once
+
+#include <string>
+
+#include "cbpf/base/result.h"
+#include "translator/ebpf/program.h"
+#include "xdp/rule_text.h"
+
+namespace weir::testing {
+
+// The program of a rule for Ethernet, attached at 1790000000.
+Result<ebpf::Program> rule_program(const std::string& expression, ebpf::Action action,
+                                   xdp::Hook hook);
+
+}  // namespace weir::testing
