@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <thread>
 
 #include "tests/cli/cli.h"
@@ -31,6 +32,7 @@ struct HookCase {
   const char* hook;
   const char* interface;
 };
+void PrintTo(const HookCase& place, std::ostream* out) { *out << place.hook; }
 
 class Killed : public ::testing::TestWithParam<HookCase> {
  protected:

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <ostream>
 #include <thread>
 
 #include "tests/kernel/kernel.h"
@@ -27,6 +28,12 @@ constexpr std::uint16_t kType = 0x88b5;
 constexpr std::int32_t kXdpPass = 2;
 constexpr std::int32_t kXdpTx = 3;
 constexpr int kFramesACall = 1024;
+
+struct ReplaceCase {
+  RulePlace place;
+  const char* name;
+};
+void PrintTo(const ReplaceCase& test, std::ostream* out) { *out << test.name; }
 
 // Receives the frames of kType that get past XDP and tc ingress: a socket of one protocol, unlike
 // one of all, is asked after them.
@@ -80,13 +87,13 @@ class Generator {
   xdp_md context_{};
 };
 
-class Replace : public ::testing::TestWithParam<RulePlace> {
+class Replace : public ::testing::TestWithParam<ReplaceCase> {
  protected:
   void SetUp() override { WEIR_NEEDS_KERNEL(); }
   static Status attach(ebpf::Action action, const std::string& expression) {
-    const auto program = testing::rule_program(expression, action, GetParam().hook);
+    const auto program = testing::rule_program(expression, action, GetParam().place.hook);
     if (!program) return tl::make_unexpected(program.error());
-    auto rule = attach_rule(*program, GetParam(), {.replace = true});
+    auto rule = attach_rule(*program, GetParam().place, {.replace = true});
     return rule ? rule->keep() : tl::make_unexpected(rule.error());
   }
   // Sends frames until the one rule that is attached has counted some of them.
@@ -111,7 +118,8 @@ TEST_P(Replace, LetsNoPacketThrough) {
   const testing::NetworkNamespace network;
   const testing::VethPair veth;
   const Passed passed("weir1");
-  Generator generator(GetParam().hook == Hook::kXdp && GetParam().mode == XdpMode::kNative);
+  Generator generator(GetParam().place.hook == Hook::kXdp &&
+                      GetParam().place.mode == XdpMode::kNative);
   // What is not dropped is seen.
   ASSERT_TRUE(attach(ebpf::Action::kCount, "ether proto 0x88b5"));
   ASSERT_TRUE(meets_frames(generator));
@@ -144,15 +152,12 @@ TEST_P(Replace, LetsNoPacketThrough) {
   EXPECT_GT(calls, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Hooks, Replace,
-                         ::testing::Values(RulePlace{"weir1", Hook::kXdp, XdpMode::kNative},
-                                           RulePlace{"weir1", Hook::kXdp, XdpMode::kGeneric},
-                                           RulePlace{"weir1", Hook::kTcIngress}),
-                         [](const auto& place) {
-                           return place.param.hook != Hook::kXdp         ? std::string("tc")
-                                  : place.param.mode == XdpMode::kNative ? std::string("native")
-                                                                         : std::string("generic");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Hooks, Replace,
+    ::testing::Values(ReplaceCase{{"weir1", Hook::kXdp, XdpMode::kNative}, "native"},
+                      ReplaceCase{{"weir1", Hook::kXdp, XdpMode::kGeneric}, "generic"},
+                      ReplaceCase{{"weir1", Hook::kTcIngress}, "tc"}),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace weir::xdp
