@@ -17,11 +17,16 @@ tl::unexpected<Error> no_interface(const std::string& name) {
   return fail(ErrorCode::kNoInterface, fmt::format("no interface named '{}'", name));
 }
 
-Interface read_interface(const NetlinkMessage& message) {
-  Interface found;
+}  // namespace
+
+std::optional<Interface> parse_interface(const NetlinkMessage& message) {
   const auto header = message.header<ifinfomsg>();
+  if (!header || message.type != RTM_NEWLINK) {
+    return std::nullopt;
+  }
   const Bytes attributes = message.attributes(sizeof(ifinfomsg));
-  found.index = header ? static_cast<std::uint32_t>(header->ifi_index) : 0;
+  Interface found;
+  found.index = static_cast<std::uint32_t>(header->ifi_index);
   found.name = text_attribute(attributes, IFLA_IFNAME);
   const auto xdp = find_attribute(attributes, IFLA_XDP);
   const auto attached = xdp ? find_attribute(*xdp, IFLA_XDP_ATTACHED) : std::nullopt;
@@ -33,8 +38,6 @@ Interface read_interface(const NetlinkMessage& message) {
   found.hardware_program = u32_attribute(*xdp, IFLA_XDP_HW_PROG_ID).value_or(0);
   return found;
 }
-
-}  // namespace
 
 Result<std::uint32_t> interface_index(const std::string& name) {
   const unsigned index = if_nametoindex(name.c_str());
@@ -57,8 +60,8 @@ Result<std::vector<Interface>> interfaces() {
   }
   std::vector<Interface> all;
   for (const NetlinkMessage& message : answer.messages) {
-    if (message.type == RTM_NEWLINK) {
-      all.push_back(read_interface(message));
+    if (auto one = parse_interface(message)) {
+      all.push_back(std::move(*one));
     }
   }
   std::sort(all.begin(), all.end(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct Interface {
   std::uint32_t generic_program = 0;
   std::uint32_t hardware_program = 0;
 };
+
+// One message of the kernel's list, nothing for one of another kind.
+struct NetlinkMessage;
+std::optional<Interface> parse_interface(const NetlinkMessage& message);
 
 // Every interface, by index, with what stands at its XDP hook.
 Result<std::vector<Interface>> interfaces();

@@ -25,6 +25,12 @@ T read_at(Bytes bytes, std::size_t offset) {
   return value;
 }
 
+// The errno of a negative status; EPROTO for a number that is none.
+int errno_of(std::int32_t status) {
+  constexpr std::int32_t kLastErrno = 4095;  // MAX_ERRNO of linux/err.h.
+  return status <= 0 && status >= -kLastErrno ? -status : EPROTO;
+}
+
 // An error message: the errno, the head of the request (all of it unless capped), attributes.
 void read_error(Bytes payload, const nlmsghdr& header, NetlinkAnswer& answer) {
   if (payload.size() < sizeof(nlmsgerr)) {
@@ -32,7 +38,7 @@ void read_error(Bytes payload, const nlmsghdr& header, NetlinkAnswer& answer) {
     return;
   }
   const auto error = read_at<nlmsgerr>(payload, 0);
-  answer.error = -error.error;
+  answer.error = errno_of(error.error);
   std::size_t behind = sizeof(nlmsgerr);
   if ((header.nlmsg_flags & NLM_F_CAPPED) == 0 && error.msg.nlmsg_len > sizeof(nlmsghdr)) {
     behind += aligned(error.msg.nlmsg_len - sizeof(nlmsghdr));
@@ -42,34 +48,45 @@ void read_error(Bytes payload, const nlmsghdr& header, NetlinkAnswer& answer) {
   }
 }
 
-// Takes the messages of one datagram apart. True when the conversation has ended.
-bool read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer,
-                   bool& interrupted) {
+// The end of a dump holds the errno of one that failed midway, 0 otherwise.
+void read_dump_end(Bytes payload, NetlinkAnswer& answer) {
+  if (payload.size() >= sizeof(std::int32_t)) {
+    const auto status = read_at<std::int32_t>(payload, 0);
+    answer.error = status < 0 ? errno_of(status) : 0;
+  }
+}
+
+}  // namespace
+
+DatagramEnd read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer) {
+  DatagramEnd end;
   while (datagram.size() >= sizeof(nlmsghdr)) {
     const auto header = read_at<nlmsghdr>(datagram, 0);
     if (header.nlmsg_len < sizeof(nlmsghdr) || header.nlmsg_len > datagram.size()) {
       answer.error = EPROTO;
-      return true;
+      end.ended = true;
+      return end;
     }
     const Bytes payload = datagram.subspan(sizeof(nlmsghdr), header.nlmsg_len - sizeof(nlmsghdr));
     datagram = datagram.subspan(std::min(aligned(header.nlmsg_len), datagram.size()));
     if (header.nlmsg_seq != sequence) {
       continue;  // The rest of a conversation that was given up.
     }
-    interrupted |= (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    end.interrupted |= (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (header.nlmsg_type == NLMSG_ERROR) {
       read_error(payload, header, answer);
-      return true;
+      end.ended = true;
+      return end;
     }
     if (header.nlmsg_type == NLMSG_DONE) {
-      return true;
+      read_dump_end(payload, answer);
+      end.ended = true;
+      return end;
     }
     answer.messages.push_back({header.nlmsg_type, {payload.begin(), payload.end()}});
   }
-  return false;
+  return end;
 }
-
-}  // namespace
 
 NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags, const void* family_header,
                                std::size_t size)
@@ -186,10 +203,14 @@ NetlinkAnswer Netlink::ask_once(NetlinkRequest& request) {
     answer.error = errno;
     return answer;
   }
+  DatagramEnd end;
   bool interrupted = false;
   std::vector<std::uint8_t> buffer(kReceiveSize);
-  for (bool ended = false; !ended;) {
-    const ssize_t count = recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+  while (!end.ended) {
+    sockaddr_nl from{};
+    socklen_t size = sizeof(from);
+    const ssize_t count = recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC,
+                                   reinterpret_cast<sockaddr*>(&from), &size);
     if (count < 0 && errno == EINTR) {
       continue;
     }
@@ -197,8 +218,11 @@ NetlinkAnswer Netlink::ask_once(NetlinkRequest& request) {
       answer.error = count < 0 ? errno : EMSGSIZE;
       return answer;
     }
-    ended = read_datagram(Bytes(buffer).first(static_cast<std::size_t>(count)), sequence_, answer,
-                          interrupted);
+    if (size < sizeof(from) || from.nl_pid != 0) {
+      continue;  // Another process can send here too, the kernel alone from address 0.
+    }
+    end = read_datagram(Bytes(buffer).first(static_cast<std::size_t>(count)), sequence_, answer);
+    interrupted |= end.interrupted;
   }
   if (interrupted && answer.error == 0) {
     answer.error = EINTR;

@@ -77,6 +77,14 @@ struct NetlinkAnswer {
   std::vector<NetlinkMessage> messages;
 };
 
+// Takes the messages of one datagram apart and adds to the answer those of the request with that
+// sequence number. Ends with an error in `answer` (EPROTO) where the bytes are no messages.
+struct DatagramEnd {
+  bool ended = false;        // The kernel has said that nothing follows.
+  bool interrupted = false;  // A dump whose subject changed meanwhile.
+};
+DatagramEnd read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer);
+
 // "WHAT: the kernel's words, or strerror".
 Error netlink_error(const std::string& what, const NetlinkAnswer& answer);
 
