@@ -161,7 +161,7 @@ TEST(AttachErrors, AClosedStdoutTakesTheRuleAway) {
   WEIR_NEEDS_KERNEL();
   const NetworkNamespace network;
   const VethPair pair;
-  testing::run_any(std::string(WEIR_BINARY) + " attach -i " + pair.b() + " --drop ip > /dev/full");
+  testing::run_any(std::string(kWeirInShell) + " attach -i " + pair.b() + " --drop ip > /dev/full");
   EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
 }
 
@@ -187,7 +187,7 @@ TEST(Replace, IsAskedForAndSurvivesAClosedStdout) {
     const json before = only_program(weir({"show", "-j"}));
     EXPECT_EQ(before["expression"], "ip6");
     const std::string said =
-        testing::run_any(std::string(WEIR_BINARY) + " attach -i " + pair.b() + " --hook " + hook +
+        testing::run_any(std::string(kWeirInShell) + " attach -i " + pair.b() + " --hook " + hook +
                          " --replace --drop ip 2>&1 > /dev/full");
     EXPECT_NE(said.find("stdout cannot be written"), std::string::npos) << said;
     EXPECT_EQ(only_program(weir({"show", "-j"}))["expression"], "ip6") << hook;

@@ -7,6 +7,9 @@
 
 namespace weir::cli {
 
+// The command as a shell reads it, whatever folder it was built in.
+inline constexpr char kWeirInShell[] = "'" WEIR_BINARY "'";
+
 struct Answer {
   int status = -1;  // Exit status; 128 + the signal's number when one ended it.
   std::string out;

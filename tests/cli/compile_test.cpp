@@ -166,7 +166,7 @@ TEST(Compile, AMissingFileIsNamed) {
 
 TEST(Compile, AFullDiskIsNoSuccess) {
   EXPECT_EQ(weir({"help"}).status, 0);
-  const std::string command = std::string(WEIR_BINARY) + " compile ip > /dev/full 2> /dev/null";
+  const std::string command = std::string(kWeirInShell) + " compile ip > /dev/full 2> /dev/null";
   EXPECT_NE(std::system(command.c_str()), 0);
 }
 

@@ -59,7 +59,7 @@ TEST(Stdout, AFullDiskIsSaidAndAReaderThatLeftIsNot) {
     assembly += "ldb [" + std::to_string(i) + "]\njset #7, next" + std::to_string(i) +
                 "\nret #1\nnext" + std::to_string(i) + ":";
   }
-  const std::string weir = std::string(WEIR_BINARY) + " compile --target xdp --asm " +
+  const std::string weir = std::string(kWeirInShell) + " compile --target xdp --asm " +
                            folder.file("long", assembly + "ret #0\n");
   EXPECT_NE(std::system((weir + " >/dev/full 2>" + said).c_str()), 0);
   EXPECT_EQ(read_file(said), "weir: stdout: No space left on device\n");
