@@ -1,66 +1,43 @@
 #include "tools/filter/output.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace weir::filter {
 namespace {
 
 constexpr std::size_t kRecordHeader = 16;
-constexpr std::size_t kLongestName = 4096;
-
-int digits_below(std::uint32_t count) {
-  int digits = 0;
-  for (std::uint32_t last = count == 0 ? 0 : count - 1; last > 0; last /= 10) {
-    ++digits;
-  }
-  return digits;
-}
 
 }  // namespace
 
 Output::Output(std::string path, const cbpf::SavefileWriterOptions& options,
-               const Rotation& rotation, Clock clock)
+               const Rotation& rotation, Clock clock, const ReadFiles* read)
     : path_(std::move(path)),
       options_(options),
       rotation_(rotation),
       clock_(std::move(clock)),
-      begun_(rotation.seconds != 0 ? clock_() : 0),
-      digits_(rotation.max_bytes != 0 ? digits_below(rotation.max_files) : 0) {}
+      read_(read),
+      begun_(rotation.seconds != 0 ? clock_() : 0) {}
 
 Result<Output> Output::create(const std::string& path, cbpf::SavefileWriterOptions options,
-                              const Rotation& rotation, Clock clock) {
+                              const Rotation& rotation, Clock clock, const ReadFiles* read) {
   options.compression = cbpf::compression_of_name(path);
-  Output output(path, options, rotation, std::move(clock));
+  Output output(path, options, rotation, std::move(clock), read);
   if (auto opened = output.open(); !opened) {
     return tl::make_unexpected(opened.error());
   }
   return output;
 }
 
-std::string Output::file_name() const {
-  std::string name = path_;
-  if (rotation_.seconds != 0) {
-    std::array<char, kLongestName> expanded{};
-    std::tm local{};
-    localtime_r(&begun_, &local);
-    const std::size_t length =
-        std::strftime(expanded.data(), expanded.size(), path_.c_str(), &local);
-    if (length != 0) {
-      name.assign(expanded.data(), length);
+Status Output::open() {
+  const std::string name =
+      rotation_.any() ? rotated_name(path_, rotation_, begun_, file_number_) : path_;
+  if (read_ != nullptr) {
+    if (auto checked = read_->check_output(name); !checked) {
+      return checked;
     }
   }
-  if (file_number_ == 0 && digits_ == 0) {
-    return name;
-  }
-  return fmt::format("{}{:0{}}", name, file_number_, digits_);
-}
-
-Status Output::open() {
-  auto writer = cbpf::SavefileWriter::create(rotation_.any() ? file_name() : path_, options_);
+  auto writer = cbpf::SavefileWriter::create(name, options_);
   if (!writer) {
     return tl::make_unexpected(writer.error());
   }

@@ -171,6 +171,17 @@ Status run(const Options& options) {
     return tl::make_unexpected(files.error());
   }
   plan->several = files->size() > 1;
+  for (const std::string& file : *files) {
+    plan->read.add(file);
+  }
+  for (const char* option : {"split", "expression-file", "asm", "bytecode"}) {
+    if (options.has(option)) {
+      plan->read.add(options.get(option));
+    }
+  }
+  if (auto checked = plan->read.check_output("-"); !checked) {
+    return checked;
+  }
   filter::Progress progress(::isatty(STDERR_FILENO) != 0 ? stderr : nullptr, total_size(*files),
                             [] {
                               const auto now = std::chrono::steady_clock::now().time_since_epoch();

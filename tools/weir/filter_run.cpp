@@ -147,15 +147,14 @@ Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
     if (!file) {
       return tl::make_unexpected(file.error());
     }
-    if (reader.is_reading(*file)) {
-      return fail(ErrorCode::kUsage, "the file that is read cannot be written at the same time",
-                  {.file = *file});
-    }
     files.push_back(std::move(*file));
   }
+  if (auto checked = filter::check_outputs(plan_.read, files, plan_.rotation); !checked) {
+    return checked;
+  }
   for (std::size_t i = 0; i < branches_.size(); ++i) {
-    auto output = filter::Output::create(files[i], options, plan_.rotation,
-                                         [] { return std::time(nullptr); });
+    auto output = filter::Output::create(
+        files[i], options, plan_.rotation, [] { return std::time(nullptr); }, &plan_.read);
     if (!output) {
       return tl::make_unexpected(output.error());
     }

@@ -18,6 +18,7 @@
 #include "tools/filter/output.h"
 #include "tools/filter/progress.h"
 #include "tools/filter/rules.h"
+#include "tools/filter/written_files.h"
 #include "tools/weir/command.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/stop.h"
@@ -31,6 +32,7 @@ struct FilterPlan {
   engine::EngineId engine;
   std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
   filter::Rotation rotation;
+  filter::ReadFiles read;        // Savefiles, rules and expressions: none of them is written.
   std::string write;             // Where what matches is written; empty: nowhere.
   bool packet_buffered = false;  // Each packet is written as it comes.
   bool several = false;          // Savefiles.
