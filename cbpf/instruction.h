@@ -53,10 +53,19 @@ inline constexpr std::uint32_t kMaxLinuxInstructions = 4096;  // BPF_MAXINSNS.
 
 // A loop is one target of backward `ja`s and everything up to the last of them: libpcap writes one
 // loop a `protochain`, with one `ja` back to its head for IPv4 and two for IPv6. For one packet
-// the backward `ja`s of a loop, counted together, are taken at most this often; a filter that wants
-// to take one once more ends with 0. Loops do not overlap, so a loop that was left is never entered
+// the backward `ja`s of a loop, counted together, are taken at most this often; a filter that would
+// take one once more ends with 0. Loops do not overlap, so a loop that was left is never entered
 // again, and one counter that starts again from 0 when the target changes is enough.
-inline constexpr std::uint32_t kMaxBackwardJumps = 32;
+//
+// libpcap has no such bound, and needs none where every iteration moves on by a header of 8 bytes
+// or more, as those of `protochain` do but for IPv4's AH, whose offset libpcap computes from the AH
+// alone: a packet can send that loop round for ever.
+constexpr std::uint64_t max_backward_jumps(std::uint64_t captured_bytes) {
+  return captured_bytes / 8 + 1;
+}
+
+// The bound of programs in the kernel, whatever the packet: as many as 1,500 bytes need.
+inline constexpr std::uint32_t kMaxKernelBackwardJumps = 188;
 
 // Regions of the offset of an absolute load in the Linux dialect (SKF_AD_OFF, SKF_NET_OFF and
 // SKF_LL_OFF of linux/filter.h, as unsigned numbers).

@@ -68,14 +68,15 @@ std::uint64_t indirect(std::uint32_t x, std::uint32_t k) {
 
 // Counts the backward jumps of the loop a program is in.
 struct LoopCounter {
+  std::uint64_t most = 0;
   const Instruction* head = nullptr;
-  std::uint32_t taken = 0;
+  std::uint64_t taken = 0;
 
   // Whether one more jump to `target` is still allowed.
   bool take(const Instruction* target) {
     taken = target == head ? taken + 1 : 1;
     head = target;
-    return taken <= kMaxBackwardJumps;
+    return taken <= most;
   }
 };
 
@@ -122,7 +123,7 @@ std::uint32_t run(const Instruction* pc, const Packet& packet) {
   std::uint32_t x = 0;
   std::uint64_t offset = 0;
   std::optional<std::uint32_t> special;
-  LoopCounter loop;
+  LoopCounter loop{.most = max_backward_jumps(size)};
   std::array<std::uint32_t, kScratchWords> m;  // Validated: written before it is read.
 
   goto* kHandlers[pc->code];

@@ -17,7 +17,7 @@ namespace weir::cbpf {
 //
 // The filter ends with 0 when a load reaches past the captured bytes, when X is 0 in a division or
 // modulus by X, when an extension is not known, and when backward `ja`s to one target would be
-// taken for the (kMaxBackwardJumps + 1)th time.
+// taken more often than max_backward_jumps() says.
 std::uint32_t interpret(const ValidatedProgram& program, const Packet& packet);
 
 }  // namespace weir::cbpf

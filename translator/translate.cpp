@@ -31,8 +31,10 @@ Result<ebpf::Program> lowered(const ir::Function& function, const lower::Target&
 }  // namespace
 
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
-                                    const lower::Target& target, const ir::SetTests& set_tests) {
-  auto function = ir::build(program, link_type, set_tests);
+                                    const lower::Target& target, const ir::SetTests& set_tests,
+                                    ir::Loops::Form loops) {
+  auto function =
+      ir::build(program, link_type, set_tests, {.form = loops, .most = target.max_backward_jumps});
   if (function && target.vlan_stripped) {
     *function = lower::restore_vlan_tag(*function);
   }
@@ -42,8 +44,7 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
                                 const TranslateOptions& options) {
   lower::Target target = lower::target(options.target);
-  // An unrolled loop read in place has an offset with other bounds on every way through it, and the
-  // verifier follows them all; LD_IND keeps no bounds.
+  // A function that repeats has one form: its loop state would have to serve both.
   if (!program.has_loop()) {
     target.skb_layout = options.skb_layout;
   }
@@ -63,6 +64,9 @@ Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, 
   const lower::Target& target = lower::target(lower::TargetId::kUser);
   std::vector<ir::Function> functions;
   for (const JoinedFilter& filter : filters) {
+    if (filter.program->has_loop()) {
+      return fail(ErrorCode::kUnsupported, "a filter with a loop runs alone");
+    }
     auto function = build_function(*filter.program, link_type, target, sets_of(filter.set_tests));
     if (!function) {
       return tl::make_unexpected(function.error());
@@ -86,14 +90,19 @@ Result<cbpf::ValidatedProgram> translate_classic(const cbpf::ValidatedProgram& p
     return fail(ErrorCode::kUsage, "XDP runs no classic programs");
   }
   const bool in_kernel = options.target != lower::TargetId::kUser;
+  const bool as_given = !in_kernel && sets_of(options.set_tests).empty();
+  if (program.has_loop() && !in_kernel) {
+    return as_given ? Result<cbpf::ValidatedProgram>(program)
+                    : fail(ErrorCode::kUnsupported,
+                           "a classic program with a loop (protochain) has no room for lists");
+  }
   auto function = build_function(program, options.link_type, lower::target(options.target),
-                                 sets_of(options.set_tests));
+                                 sets_of(options.set_tests), ir::Loops::Form::kUnrolled);
   if (!function) {
     return tl::make_unexpected(function.error());
   }
   auto classic = translate_classic(
       *std::move(function), in_kernel ? cbpf::Dialect::kLinux : program.dialect(), options.passes);
-  const bool as_given = !in_kernel && sets_of(options.set_tests).empty();
   const bool cannot_be_said = !classic && classic.error().code == ErrorCode::kUnsupported;
   if (as_given && (cannot_be_said || (classic && classic->program().instructions.size() >
                                                      program.program().instructions.size()))) {

@@ -9,6 +9,7 @@
 #include "translator/ebpf/program.h"
 #include "translator/ir/function.h"
 #include "translator/ir/join.h"
+#include "translator/ir/loops.h"
 #include "translator/ir/set_tests.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"
@@ -30,8 +31,8 @@ struct TranslateOptions {
 // The first step alone: the function that gives the program's verdict at the target. Where the hook
 // takes VLAN tags out of packets, they are put back (lower/vlan.h).
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
-                                    const lower::Target& target,
-                                    const ir::SetTests& set_tests = {});
+                                    const lower::Target& target, const ir::SetTests& set_tests = {},
+                                    ir::Loops::Form loops = ir::Loops::Form::kRepeat);
 
 // Build for the target, optimise, lower, check. Errors are those of the steps.
 Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
@@ -45,7 +46,8 @@ struct JoinedFilter {
 
 // Up to ir::kMostJoined filters for packets of one link type, at least one, as one program of the
 // target `user`, which loads and tests once what they have in common. Its result is what `result`
-// says (ir/join.h). Errors are those of translate() for one of the filters.
+// says (ir/join.h). Errors are those of translate() for one of the filters; kUnsupported when one
+// has a loop, which runs alone.
 Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, int link_type,
                                          ir::JoinedResult result);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "cbpf/compile.h"
 
 namespace weir::cbpf {
@@ -45,9 +47,18 @@ Instruction make(int code, std::uint32_t k = 0, int jt = 0, int jf = 0) {
 
 // A loop that counts to `turns` by as many backward jumps; it is the first one unless others are
 // before it.
-std::vector<Instruction> counting_loop(std::uint32_t turns) {
+std::vector<Instruction> counting_loop(std::uint64_t turns) {
   return {make(kLd | kImm, 0xffffffff), make(kAlu | kAdd | kK, 1),
-          make(kJmp | kJeq | kK, turns, 1, 0), make(kJmp | kJa, 0U - 3)};
+          make(kJmp | kJeq | kK, static_cast<std::uint32_t>(turns), 1, 0),
+          make(kJmp | kJa, 0U - 3)};
+}
+
+// A packet of 20 bytes allows three backward jumps, one of 24 four.
+constexpr std::uint64_t kMostBackwardJumps = max_backward_jumps(20);
+
+std::uint32_t run_on(std::size_t captured, std::vector<Instruction> code) {
+  const std::vector<std::uint8_t> bytes(captured);
+  return interpret(validate({std::move(code)}, Dialect::kLibpcap).value(), {.captured = bytes});
 }
 
 std::uint32_t run(std::vector<Instruction> code, const Packet& packet = {},
@@ -59,30 +70,34 @@ TEST(Interpret, ALoopMayTurnAsOftenAsTheBoundSays) {
   const auto loop = [](std::uint32_t turns) {
     std::vector<Instruction> code = counting_loop(turns);
     code.push_back(make(kRet | kK, 1));
-    return run(code);
+    return std::array{run_on(0, code), run_on(20, code), run_on(23, code), run_on(24, code)};
   };
-  EXPECT_EQ(loop(0), 1U);
-  EXPECT_EQ(loop(kMaxBackwardJumps), 1U);
-  EXPECT_EQ(loop(kMaxBackwardJumps + 1), 0U);
+  EXPECT_EQ(kMostBackwardJumps, 3U);
+  EXPECT_EQ(loop(0), (std::array{1U, 1U, 1U, 1U}));
+  EXPECT_EQ(loop(1), (std::array{1U, 1U, 1U, 1U}));
+  EXPECT_EQ(loop(2), (std::array{0U, 1U, 1U, 1U}));
+  EXPECT_EQ(loop(3), (std::array{0U, 1U, 1U, 1U}));
+  EXPECT_EQ(loop(4), (std::array{0U, 0U, 0U, 1U}));
 }
 
 TEST(Interpret, EveryLoopHasTheWholeBound) {
-  std::vector<Instruction> code = counting_loop(kMaxBackwardJumps);
+  std::vector<Instruction> code = counting_loop(kMostBackwardJumps);
   const std::vector<Instruction> second = code;
   code.insert(code.end(), second.begin(), second.end());
   code.push_back(make(kRet | kK, 1));
-  EXPECT_EQ(run(code), 1U);
+  EXPECT_EQ(run_on(20, code), 1U);
 }
 
 // Odd and even turns go back through different jumps.
 TEST(Interpret, JumpsToOneHeadAreCountedTogether) {
-  const auto loop = [](std::uint32_t turns) {
-    return run({make(kLd | kImm, 0xffffffff), make(kAlu | kAdd | kK, 1),
-                make(kJmp | kJeq | kK, turns, 3, 0), make(kJmp | kJset | kK, 1, 0, 1),
-                make(kJmp | kJa, 0U - 4), make(kJmp | kJa, 0U - 5), make(kRet | kK, 1)});
+  const auto loop = [](std::uint64_t turns) {
+    return run_on(20, {make(kLd | kImm, 0xffffffff), make(kAlu | kAdd | kK, 1),
+                       make(kJmp | kJeq | kK, static_cast<std::uint32_t>(turns), 3, 0),
+                       make(kJmp | kJset | kK, 1, 0, 1), make(kJmp | kJa, 0U - 4),
+                       make(kJmp | kJa, 0U - 5), make(kRet | kK, 1)});
   };
-  EXPECT_EQ(loop(kMaxBackwardJumps), 1U);
-  EXPECT_EQ(loop(kMaxBackwardJumps + 1), 0U);
+  EXPECT_EQ(loop(kMostBackwardJumps), 1U);
+  EXPECT_EQ(loop(kMostBackwardJumps + 1), 0U);
 }
 
 TEST(Interpret, TheLinuxDialectReadsFromTheNetworkAndTheLinkHeader) {

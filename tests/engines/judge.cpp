@@ -203,7 +203,11 @@ std::optional<std::uint32_t> expected_verdict(const engine::EngineInfo& engine, 
   if (engine.id == EngineId::kKernelClassic) {
     packet.network_offset = cbpf::kNoNetworkOffset;  // A local socket has no link layer.
   }
-  reference::Outcome outcome = reference::run(subject.program, dialect, packet);
+  const bool in_kernel =
+      std::find(kKernelEngines.begin(), kKernelEngines.end(), engine.id) != kKernelEngines.end();
+  const std::optional<std::uint64_t> most =
+      in_kernel ? std::optional<std::uint64_t>(cbpf::kMaxKernelBackwardJumps) : std::nullopt;
+  reference::Outcome outcome = reference::run(subject.program, dialect, packet, most);
   if (engine.id == EngineId::kKernelClassic && outcome.link_region) {
     outcome.accept_length = 0;
   }

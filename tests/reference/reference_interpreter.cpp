@@ -15,8 +15,12 @@ using cbpf::Packet;
 // with 0.
 class Machine {
  public:
-  Machine(const cbpf::Program& program, Dialect dialect, const Packet& packet)
-      : program_(program), dialect_(dialect), packet_(packet) {}
+  Machine(const cbpf::Program& program, Dialect dialect, const Packet& packet,
+          std::optional<std::uint64_t> most_turns)
+      : program_(program),
+        dialect_(dialect),
+        packet_(packet),
+        most_turns_(most_turns.value_or(packet.captured.size() / 8 + 1)) {}
 
   Outcome run() {
     Outcome outcome;
@@ -198,7 +202,7 @@ class Machine {
       return true;
     }
     pc_ -= 0x100000000 - std::uint64_t{k};
-    if (turns_[pc_] == cbpf::kMaxBackwardJumps) {
+    if (turns_[pc_] == most_turns_) {
       loop_bound_ = true;
       return false;
     }
@@ -214,6 +218,7 @@ class Machine {
   std::array<std::uint32_t, 16> m_{};
   std::uint64_t pc_ = 0;
   std::map<std::uint64_t, std::uint32_t> turns_;  // Backward jumps taken, by target.
+  std::uint64_t most_turns_;
   bool returned_ = false;
   bool loop_bound_ = false;
   bool link_region_ = false;
@@ -222,8 +227,9 @@ class Machine {
 
 }  // namespace
 
-Outcome run(const cbpf::Program& program, cbpf::Dialect dialect, const cbpf::Packet& packet) {
-  return Machine(program, dialect, packet).run();
+Outcome run(const cbpf::Program& program, cbpf::Dialect dialect, const cbpf::Packet& packet,
+            std::optional<std::uint64_t> most_backward_jumps) {
+  return Machine(program, dialect, packet, most_backward_jumps).run();
 }
 
 }  // namespace weir::reference

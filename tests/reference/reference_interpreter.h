@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "cbpf/packet.h"
 #include "cbpf/program.h"
@@ -14,8 +15,8 @@ namespace weir::reference {
 
 struct Outcome {
   std::uint32_t accept_length = 0;
-  // Whether the filter ended because a loop wanted more than kMaxBackwardJumps turns. libpcap's
-  // bpf_filter has no such bound.
+  // Whether the filter ended because a loop would have taken more backward jumps than the captured
+  // length allows, or the caller. libpcap's bpf_filter has no such bound.
   bool loop_bound = false;
   // Whether a load at kLinkOffset was tried; where there is no link layer it ends the filter with
   // 0.
@@ -24,8 +25,10 @@ struct Outcome {
   std::uint64_t steps = 0;
 };
 
-// Runs a program that validate() takes on a packet.
-Outcome run(const cbpf::Program& program, cbpf::Dialect dialect, const cbpf::Packet& packet);
+// Runs a program that validate() takes on a packet. A loop's backward jumps are taken at most
+// captured length / 8 + 1 times, or at most `most_backward_jumps` times.
+Outcome run(const cbpf::Program& program, cbpf::Dialect dialect, const cbpf::Packet& packet,
+            std::optional<std::uint64_t> most_backward_jumps = std::nullopt);
 
 inline std::uint32_t interpret(const cbpf::Program& program, cbpf::Dialect dialect,
                                const cbpf::Packet& packet) {

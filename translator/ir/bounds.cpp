@@ -55,6 +55,7 @@ std::uint32_t upper_bound(const Value& value, std::uint32_t a, std::uint32_t b,
     case Op::kParameter:
     case Op::kLength:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kSub:
     case Op::kNeg:
     case Op::kJoin:

@@ -1,9 +1,20 @@
-// Classic program to IR: one forward sweep over the unrolled control flow.
+// Classic program to IR: one forward sweep over the control flow.
 //
-// As every way goes forward, all ways into a block are known when the sweep comes to it. So a
-// register becomes a block parameter only where it is live and two ways bring different values:
+// As every edge goes forward, all edges into a block are known when the sweep comes to it. So a
+// register becomes a block parameter only where it is live and two edges bring different values:
 // the minimal and pruned SSA form of Braun et al., "Simple and Efficient Construction of Static
 // Single Assignment Form", CC 2013, which is trivial without loops.
+//
+// A loop is entered from two sides: from the code before it, and from the function's entry when the
+// function repeats, with its variables in the loop state:
+//
+//   b0: v0 = loop_state 0                  b3(A, X, iterations):     the loop's head
+//       branch eq v0, 0 ? b1 : b2              ...
+//   b1: ...                                    need 8 * iterations
+//       jump b3(A, X, 0)                       v9 = add iterations, 1
+//   b2: v1 = loop_state 1                      repeat (1, v9, A, X)
+//       v2 = loop_state 2 ...
+//       jump b3(v2, v3, v1)
 #include "translator/ir/build.h"
 
 #include <algorithm>
@@ -16,8 +27,9 @@
 #include "cbpf/link_layer.h"
 #include "translator/ir/bounded_builder.h"
 #include "translator/ir/classic.h"
-#include "translator/ir/classic_loads.h"
 #include "translator/ir/flow.h"
+#include "translator/ir/instruction_builder.h"
+#include "translator/ir/live_variables.h"
 
 namespace weir::ir {
 namespace {
@@ -29,36 +41,26 @@ using cbpf::Instruction;
 constexpr ValueId kNone = kNoValue;
 constexpr ValueId kDifferent = kNoValue - 1;
 
-Status check_tests(const cbpf::Program& program, const SetTests& tests) {
-  const std::vector<Instruction>& code = program.instructions;
-  const auto is_jeq = [&](std::uint32_t at) {
-    return at < code.size() && code[at].code == (cbpf::kJmp | cbpf::kJeq | cbpf::kK);
-  };
-  const auto is_earlier = [&](std::uint32_t at, std::uint32_t than) {
-    return is_jeq(at) && at < than;
-  };
-  for (const SetTest& test : tests.tests) {
-    const bool right = is_jeq(test.instruction) && test.set < tests.sets.size() &&
-                       std::all_of(test.before.begin(), test.before.end(), [&](std::uint32_t at) {
-                         return is_earlier(at, test.instruction);
-                       });
-    if (!right) {
-      return fail(ErrorCode::kInvalidProgram, "a set test stands where there is no compare",
-                  {.instruction = test.instruction});
-    }
-  }
-  return {};
-}
+// Words of the loop state: the loop's number, from 1 up, its iterations, and a word a variable.
+constexpr std::uint32_t kLoopWord = 0;
+constexpr std::uint32_t kIterationsWord = 1;
+constexpr std::uint32_t kFirstVariableWord = 2;
+
+constexpr std::uint32_t kIterationBytesLog2 = 3;  // cbpf::max_backward_jumps(): 8 bytes each.
 
 class Build {
  public:
   Build(const cbpf::ValidatedProgram& program, int link_type, std::vector<FlowBlock> flow,
-        const SetTests& tests)
+        const SetTests& tests, std::optional<std::uint32_t> most_iterations)
       : code_(program.program().instructions),
-        dialect_(program.dialect()),
         flow_(std::move(flow)),
+        live_variables_(find_live_variables(code_, flow_)),
+        variables_(live_variables_.variables),
+        used_(static_cast<std::uint32_t>(variables_.size())),
+        heads_(live_variables_.loop_heads),
+        most_iterations_(most_iterations),
         builder_(function_),
-        loads_(builder_, dialect_, cbpf::link_header_length(link_type)) {
+        state_(builder_, program.dialect(), cbpf::link_header_length(link_type)) {
     function_.link_type = link_type;
     function_.sets = tests.sets;
     for (const SetTest& test : tests.tests) {
@@ -67,8 +69,6 @@ class Build {
   }
 
   Result<Function> run() {
-    find_variables();
-    find_live();
     entry_.assign(flow_.size() * used_, kNone);
     bound_.assign(flow_.size() * used_, 0);
     first_block_.resize(flow_.size());
@@ -76,53 +76,28 @@ class Build {
     parameters_.resize(flow_.size());
     reached_.resize(flow_.size());
     reached_[0] = true;
+    if (!heads_.empty()) {
+      build_entry();
+    }
     for (std::uint32_t at = 0; at < flow_.size(); ++at) {
       if (!reached_[at]) {
-        continue;  // Every way here ends the filter before it comes.
+        continue;  // Every path here ends the filter before it comes.
       }
       begin(at);
       translate(at);
       last_block_[at] = builder_.block();
-      if (loads_.error()) {
-        return tl::make_unexpected(*loads_.error());
+      if (state_.error()) {
+        return tl::make_unexpected(*state_.error());
       }
     }
     finish_edges();
+    if (!heads_.empty()) {
+      finish_entry();
+    }
     return std::move(function_);
   }
 
  private:
-  // Gives the variables that the program mentions places in the tables; A and X always have one.
-  void find_variables() {
-    std::uint32_t mentioned = 1U << kA | 1U << kX;
-    for (const Instruction& i : code_) {
-      const Effects e = effects(i);
-      mentioned |= e.reads | e.writes;
-    }
-    for (std::uint32_t variable = 0; variable < kVariables; ++variable) {
-      if ((mentioned >> variable & 1) != 0) {
-        variables_[used_++] = variable;
-      }
-    }
-  }
-
-  // Which variables are live on entry, by flow block: one backward sweep.
-  void find_live() {
-    live_.resize(flow_.size());
-    for (std::size_t at = flow_.size(); at-- > 0;) {
-      const FlowBlock& flow = flow_[at];
-      std::uint32_t live = 0;
-      for (const std::uint32_t next : flow.next) {
-        live |= next == kNoFlow ? 0 : live_[next];
-      }
-      for (std::uint32_t i = flow.last + 1; i-- > flow.first;) {
-        const Effects e = effects(code_[i]);
-        live = (live & ~e.writes) | e.reads;
-      }
-      live_[at] = live;
-    }
-  }
-
   // Opens the flow block: makes its parameters, sets the state to what comes in.
   void begin(std::uint32_t at) {
     builder_.set_origin(flow_[at].first);
@@ -131,38 +106,165 @@ class Build {
     for (std::uint32_t place = 0; place < used_; ++place) {
       const ValueId value = entry_[at * used_ + place];
       if (value == kDifferent) {
-        state_[variables_[place]] = builder_.add_parameter(bound_[at * used_ + place]);
+        current(variables_[place]) = builder_.add_parameter(bound_[at * used_ + place]);
         parameters_[at] |= 1U << variables_[place];
       } else {
-        // What no way has brought is read by none: it is the first block's, or not live.
-        state_[variables_[place]] = value == kNone ? builder_.constant(0) : value;
+        // What no edge has brought is never read: it is the first block's, or not live.
+        current(variables_[place]) = value == kNone ? builder_.constant(0) : value;
       }
     }
+  }
+
+  ValueId& current(std::uint32_t variable) {
+    return variable == kIterations ? iterations_ : state_[variable];
   }
 
   // Hands the state on to where the flow block leads, and keeps it for the edges' arguments.
   void leave(std::uint32_t at) {
     for (const std::uint32_t next : flow_[at].next) {
-      if (next == kNoFlow) {
-        continue;
-      }
-      reached_[next] = true;
-      for (std::uint32_t place = 0; place < used_; ++place) {
-        const std::uint32_t variable = variables_[place];
-        if ((live_[next] >> variable & 1) == 0) {
-          continue;
-        }
-        const ValueId value = state_[variable];
-        ValueId& entry = entry_[next * used_ + place];
-        entry = entry == kNone || entry == value ? value : kDifferent;
-        std::uint32_t& bound = bound_[next * used_ + place];
-        bound = std::max(bound, builder_.bound_of(value));
+      if (next != kNoFlow) {
+        reached_[next] = true;
+        arrive(next, iterations_on_edge(at, next, iterations_));
       }
     }
     for (std::uint32_t place = 0; place < used_; ++place) {
-      entry_[at * used_ + place] = state_[variables_[place]];
+      entry_[at * used_ + place] = current(variables_[place]);
     }
   }
+
+  // Those of the loop that the edge leads into, or stays in.
+  ValueId iterations_on_edge(std::uint32_t from, std::uint32_t to, ValueId iterations) {
+    return flow_[from].loop == flow_[to].loop ? iterations : builder_.constant(0);
+  }
+
+  // The state is one of those with which the flow block is entered.
+  void arrive(std::uint32_t at, ValueId iterations) {
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      const std::uint32_t variable = variables_[place];
+      if (!live_variables_.is_live(at, variable)) {
+        continue;
+      }
+      const ValueId value = variable == kIterations ? iterations : state_[variable];
+      ValueId& entry = entry_[at * used_ + place];
+      entry = entry == kNone || entry == value ? value : kDifferent;
+      std::uint32_t& bound = bound_[at * used_ + place];
+      bound = std::max(bound, builder_.bound_of(value));
+    }
+  }
+
+  // ---- The entry of a function that repeats ----
+
+  // A block that branches by the loop's number, and one for each loop that reads its state.
+  void build_entry() {
+    find_words();
+    entry_block_ = builder_.add_block();
+    builder_.start(entry_block_);
+    loop_number_ = builder_.append({.op = Op::kLoopState, .k = kLoopWord});
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      current(variables_[place]) = builder_.constant(0);
+    }
+    keep_for_edge(start_, 0);
+    for (const std::uint32_t head : heads_) {
+      LoopEntry& loop = loops_.emplace_back();
+      loop.block = builder_.add_block();
+      builder_.start(loop.block);
+      builder_.set_origin(flow_[head].first);
+      for (std::uint32_t place = 0; place < used_; ++place) {
+        const std::uint32_t variable = variables_[place];
+        current(variable) = live_variables_.is_live(head, variable)
+                                ? builder_.append({.op = Op::kLoopState, .k = word_[place]})
+                                : builder_.constant(0);
+      }
+      keep_for_edge(loop.state, head);
+    }
+  }
+
+  // A word for each variable that some loop's head wants.
+  void find_words() {
+    function_.loop_words = kFirstVariableWord;
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      const std::uint32_t variable = variables_[place];
+      const bool wanted = std::any_of(heads_.begin(), heads_.end(), [&](std::uint32_t head) {
+        return live_variables_.is_live(head, variable);
+      });
+      word_[place] = variable == kIterations ? kIterationsWord
+                     : wanted                ? function_.loop_words++
+                                             : 0;
+    }
+  }
+
+  void keep_for_edge(std::array<ValueId, kAllVariables>& state, std::uint32_t to) {
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      state[place] = current(variables_[place]);
+    }
+    reached_[to] = true;
+    arrive(to, iterations_);
+  }
+
+  void finish_entry() {
+    Terminator choice{.end = End::kSwitch, .a = loop_number_};
+    choice.edges.push_back(edge_to(0, start_));
+    for (std::uint32_t i = 0; i < loops_.size(); ++i) {
+      choice.cases.push_back({i + 1, i + 1, i + 1});
+      choice.edges.push_back({.to = loops_[i].block});
+      builder_.start(loops_[i].block);
+      builder_.end_jump(edge_to(heads_[i], loops_[i].state));
+    }
+    function_.blocks[entry_block_].terminator = std::move(choice);
+  }
+
+  Edge edge_to(std::uint32_t at, const std::array<ValueId, kAllVariables>& state) const {
+    Edge edge{.to = first_block_[at]};
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      if ((parameters_[at] >> variables_[place] & 1) != 0) {
+        edge.arguments.push_back(state[place]);
+      }
+    }
+    return edge;
+  }
+
+  // Every backward jump but the first takes 8 bytes of the packet: cbpf::max_backward_jumps().
+  void need_bytes_for_iterations() {
+    const BlockId later = builder_.add_block();
+    const BlockId any = builder_.add_block();
+    builder_.end_branch(Compare::kEq, iterations_, builder_.constant(0), {.to = any},
+                        {.to = later});
+    builder_.start(later);
+    const ValueId before = builder_.arithmetic(Op::kSub, iterations_, builder_.constant(1));
+    builder_.need(builder_.arithmetic(Op::kShl, before, builder_.constant(kIterationBytesLog2)),
+                  1U << kIterationBytesLog2);
+    builder_.end_jump({.to = any});
+    builder_.start(any);
+  }
+
+  // The backward jump of a loop: `iterations_` have been taken before it.
+  void end_iteration(std::uint32_t head) {
+    if (most_iterations_) {
+      const BlockId more = builder_.add_block();
+      const BlockId enough = builder_.add_block();
+      builder_.end_branch(Compare::kLt, iterations_, builder_.constant(*most_iterations_),
+                          {.to = more}, {.to = enough});
+      builder_.start(enough);
+      builder_.end_return(builder_.constant(0));
+      builder_.start(more);
+    } else {
+      need_bytes_for_iterations();
+    }
+    const auto number =
+        static_cast<std::uint32_t>(std::find(heads_.begin(), heads_.end(), head) - heads_.begin());
+    Terminator repeat{.end = End::kRepeat};
+    repeat.state.assign(function_.loop_words, builder_.constant(0));
+    repeat.state[kLoopWord] = builder_.constant(number + 1);
+    iterations_ = builder_.arithmetic(Op::kAdd, iterations_, builder_.constant(1));
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      if (live_variables_.is_live(head, variables_[place])) {
+        repeat.state[word_[place]] = current(variables_[place]);
+      }
+    }
+    function_.blocks[builder_.block()].terminator = std::move(repeat);
+  }
+
+  // ---- Blocks ----
 
   // Edges were made to flow blocks and without arguments.
   void finish_edges() {
@@ -183,7 +285,9 @@ class Build {
     edge.to = first_block_[next];
     for (std::uint32_t place = 0; place < used_; ++place) {
       if ((parameters_[next] >> variables_[place] & 1) != 0) {
-        edge.arguments.push_back(entry_[at * used_ + place]);
+        const ValueId value = entry_[at * used_ + place];
+        edge.arguments.push_back(
+            variables_[place] == kIterations ? iterations_on_edge(at, next, value) : value);
       }
     }
   }
@@ -196,7 +300,7 @@ class Build {
       if (cls == cbpf::kJmp || cls == cbpf::kRet) {
         break;
       }
-      if (!translate_straight(code_[i], i)) {
+      if (!state_.append(code_[i], i)) {
         builder_.end_return(builder_.constant(0));
         return;
       }
@@ -211,8 +315,10 @@ class Build {
     if (cls == cbpf::kRet) {
       const bool of_a = (end.code & 0x18) == cbpf::kA;
       builder_.end_return(of_a ? state_[kA] : builder_.constant(end.k));
+    } else if (flow.loop_head != kNoFlow) {
+      end_iteration(flow.loop_head);
     } else if (flow.next[0] == kNoFlow) {
-      builder_.end_return(builder_.constant(0));  // The loop has had all its turns.
+      builder_.end_return(builder_.constant(0));  // The loop has had all its iterations.
     } else if (flow.next[1] == kNoFlow) {
       builder_.end_jump({});
     } else if (const auto test = tests_.find(flow.last); test != tests_.end()) {
@@ -225,7 +331,7 @@ class Build {
   }
 
   void end_with_set_test(const SetTest& test) {
-    word_[test.instruction] = state_[kA];
+    tested_[test.instruction] = state_[kA];
     if (test.always) {
       builder_.end_branch(Compare::kEq, state_[kA], state_[kA], {}, {});
       return;
@@ -238,132 +344,26 @@ class Build {
                        : builder_.append({.op = Op::kJoin, .width = words, .a = key, .b = word});
     };
     for (const std::uint32_t earlier : test.before) {
-      const auto word = word_.find(earlier);
-      append_word(word != word_.end() ? word->second : state_[kA]);
+      const auto word = tested_.find(earlier);
+      append_word(word != tested_.end() ? word->second : state_[kA]);
     }
     append_word(state_[kA]);
     const ValueId in = builder_.append({.op = Op::kIn, .k = test.set, .a = key});
     builder_.end_branch(Compare::kNe, in, builder_.constant(0), {}, {});
   }
 
-  // An instruction that is no jump and no return. False when the filter ends with 0 here.
-  bool translate_straight(const Instruction& i, std::uint32_t at) {
-    switch (cbpf::class_of(i.code)) {
-      case cbpf::kLd:
-        return translate_load(i, at);
-      case cbpf::kLdx:
-        return translate_load_x(i, at);
-      case cbpf::kSt:
-        state_[kM + i.k] = state_[kA];
-        return true;
-      case cbpf::kStx:
-        state_[kM + i.k] = state_[kX];
-        return true;
-      case cbpf::kAlu:
-        return translate_arithmetic(i);
-      default: {  // kMisc.
-        const bool tax = (i.code & 0xf8) == cbpf::kTax;
-        state_[tax ? kX : kA] = state_[tax ? kA : kX];
-        return true;
-      }
-    }
-  }
-
-  bool translate_arithmetic(const Instruction& i) {
-    const Op op = arithmetic_op(i.code, dialect_);
-    ValueId b = kNoValue;
-    if (op != Op::kNeg) {
-      b = cbpf::source_of(i.code) == cbpf::kX ? state_[kX] : builder_.constant(i.k);
-    }
-    if (op == Op::kDiv || op == Op::kMod) {
-      if (!builder_.is_constant(b)) {
-        builder_.guard(b);
-      } else if (builder_.number(b) == 0) {
-        return false;
-      }
-    }
-    state_[kA] = builder_.arithmetic(op, state_[kA], b);
-    return true;
-  }
-
-  bool translate_load(const Instruction& i, std::uint32_t at) {
-    switch (cbpf::mode_of(i.code)) {
-      case cbpf::kImm:
-        state_[kA] = builder_.constant(i.k);
-        return true;
-      case cbpf::kLen:
-        state_[kA] = builder_.append({.op = Op::kLength});
-        return true;
-      case cbpf::kMem:
-        state_[kA] = state_[kM + i.k];
-        return true;
-      case cbpf::kAbs:
-        if (const auto extension = cbpf::extension_at(i.k)) {
-          translate_extension(*extension);
-          return true;
-        }
-        return set(kA, loads_.absolute(i.k, width(i), at));
-      default:  // kInd.
-        return set(kA, loads_.indirect(state_[kX], i.k, width(i), at));
-    }
-  }
-
-  bool translate_load_x(const Instruction& i, std::uint32_t at) {
-    switch (cbpf::mode_of(i.code)) {
-      case cbpf::kImm:
-        state_[kX] = builder_.constant(i.k);
-        return true;
-      case cbpf::kLen:
-        state_[kX] = builder_.append({.op = Op::kLength});
-        return true;
-      case cbpf::kMem:
-        state_[kX] = state_[kM + i.k];
-        return true;
-      default: {  // kMsh.
-        const ValueId byte = loads_.absolute(i.k, 1, at);
-        if (byte == kNoValue) {
-          return false;
-        }
-        const ValueId low = builder_.arithmetic(Op::kAnd, byte, builder_.constant(0xf));
-        state_[kX] = builder_.arithmetic(Op::kShl, low, builder_.constant(2));
-        return true;
-      }
-    }
-  }
-
-  void translate_extension(cbpf::Extension extension) {
-    if (extension == cbpf::Extension::kAluXorX) {
-      state_[kA] = builder_.arithmetic(Op::kXor, state_[kA], state_[kX]);
-    } else {
-      state_[kA] =
-          builder_.append({.op = Op::kAncillary, .k = static_cast<std::uint32_t>(extension)});
-    }
-  }
-
-  static std::uint8_t width(const Instruction& i) {
-    return static_cast<std::uint8_t>(cbpf::width_of(i.code));
-  }
-
-  bool set(std::uint32_t variable, ValueId value) {
-    if (value != kNoValue) {
-      state_[variable] = value;
-    }
-    return value != kNoValue;
-  }
-
   const std::vector<Instruction>& code_;
-  const cbpf::Dialect dialect_;
   const std::vector<FlowBlock> flow_;
+  const LiveVariables live_variables_;
+  const std::vector<std::uint32_t>& variables_;  // By place in the tables.
+  const std::uint32_t used_;                     // Places.
+  const std::vector<std::uint32_t>& heads_;      // Of loops, as flow blocks.
+  const std::optional<std::uint32_t> most_iterations_;
   Function function_;
   BoundedBuilder builder_;
-  ClassicLoads loads_;
-
-  std::array<std::uint32_t, kVariables> variables_{};  // By place.
-  std::uint32_t used_ = 0;                             // Places.
 
   // By flow block.
-  std::vector<std::uint32_t> live_;        // Masks of variables.
-  std::vector<std::uint32_t> parameters_;  // The same.
+  std::vector<std::uint32_t> parameters_;  // Masks of variables.
   std::vector<bool> reached_;
   std::vector<BlockId> first_block_;
   std::vector<BlockId> last_block_;
@@ -373,24 +373,36 @@ class Build {
 
   // By instruction.
   std::unordered_map<std::uint32_t, const SetTest*> tests_;
-  std::unordered_map<std::uint32_t, ValueId> word_;  // A where a set test has been.
+  std::unordered_map<std::uint32_t, ValueId> tested_;  // A where a set test has been.
 
   // Where the sweep is.
-  std::array<ValueId, kVariables> state_{};
+  InstructionBuilder state_;
+  ValueId iterations_ = kNoValue;
+
+  // Of a function that repeats: the loops by number - 1, and what the entry brings to each.
+  struct LoopEntry {
+    BlockId block = 0;
+    std::array<ValueId, kAllVariables> state{};  // By place.
+  };
+  std::array<std::uint32_t, kAllVariables> word_{};  // By place: its word of the loop state.
+  std::vector<LoopEntry> loops_;
+  std::array<ValueId, kAllVariables> start_{};  // What it brings to the first flow block.
+  BlockId entry_block_ = 0;
+  ValueId loop_number_ = kNoValue;
 };
 
 }  // namespace
 
-Result<Function> build(const cbpf::ValidatedProgram& program, int link_type,
-                       const SetTests& tests) {
-  if (auto right = check_tests(program.program(), tests); !right) {
+Result<Function> build(const cbpf::ValidatedProgram& program, int link_type, const SetTests& tests,
+                       const Loops& loops) {
+  if (auto right = check_set_tests(program.program(), tests); !right) {
     return tl::make_unexpected(std::move(right).error());
   }
-  auto flow = unroll(program);
+  auto flow = control_flow(program, loops);
   if (!flow) {
     return tl::make_unexpected(std::move(flow).error());
   }
-  return Build(program, link_type, *std::move(flow), tests).run();
+  return Build(program, link_type, *std::move(flow), tests, loops.most).run();
 }
 
 }  // namespace weir::ir

@@ -4,12 +4,13 @@
 #include "cbpf/base/result.h"
 #include "cbpf/validate.h"
 #include "translator/ir/function.h"
+#include "translator/ir/loops.h"
 #include "translator/ir/set_tests.h"
 
 namespace weir::ir {
 
 // Builds the function that gives the program's accept length for every packet, in the program's
-// dialect. Backward jumps are unrolled kMaxBackwardJumps times. `link_type` (DLT_*) says where the
+// dialect; `loops` says what its backward jumps become. `link_type` (DLT_*) says where the
 // network layer begins, for loads at kNetworkOffset in the Linux dialect.
 //
 // Only live parts of A, X and M[] become block parameters, so the result is pruned SSA; it is not
@@ -21,6 +22,6 @@ namespace weir::ir {
 // more than 2^20 instructions, or reads at kNetworkOffset on a link type whose header length is not
 // fixed.
 Result<Function> build(const cbpf::ValidatedProgram& program, int link_type,
-                       const SetTests& tests = {});
+                       const SetTests& tests = {}, const Loops& loops = {});
 
 }  // namespace weir::ir

@@ -129,6 +129,8 @@ class Checker {
         return {.least_edges = 2, .most_edges = 2, .a = true, .b = true};
       case End::kSwitch:
         return {.least_edges = 1, .most_edges = SIZE_MAX, .a = true};
+      case End::kRepeat:
+        return {};
     }
     return {};
   }
@@ -141,6 +143,10 @@ class Checker {
       breach(block, "the terminator has wrong operands");
     } else if (end.end != End::kSwitch && !end.cases.empty()) {
       breach(block, "a terminator that is no switch has cases");
+    } else if (end.state.size() != (end.end == End::kRepeat ? function_.loop_words : 0)) {
+      breach(block, "the terminator has a wrong number of words of loop state");
+    } else if (end.end == End::kRepeat && end.state.size() < 2) {
+      breach(block, "the function has no loop state to repeat with");
     }
     std::uint64_t next = 0;
     for (const Case& range : end.cases) {
@@ -231,7 +237,8 @@ class Checker {
     const bool may_a =
         needs_a || value.op == Op::kLoad || value.op == Op::kNeed || value.op == Op::kHas;
     const bool may_k = value.op == Op::kLoad || value.op == Op::kNeed || value.op == Op::kHas ||
-                       value.op == Op::kAncillary || value.op == Op::kIn;
+                       value.op == Op::kAncillary || value.op == Op::kLoopState ||
+                       value.op == Op::kIn;
     if ((value.a == kNoValue && needs_a) || (value.a != kNoValue && !may_a) ||
         (value.b != kNoValue) != needs_b) {
       breach(block, id, "has wrong operands");
@@ -243,6 +250,8 @@ class Checker {
       breach(block, id, "has a width, which means nothing here");
     } else if (value.op == Op::kAncillary && !is_ancillary(value.k)) {
       breach(block, id, "is ancillary data that does not exist");
+    } else if (value.op == Op::kLoopState && value.k >= function_.loop_words) {
+      breach(block, id, "is a word of loop state that does not exist");
     } else if (value.op == Op::kJoin &&
                (value.width > kMaxWords || words(value.a) + 1 != value.width)) {
       breach(block, id, "is as wide as its operands are not");

@@ -97,6 +97,7 @@ class Coverage {
         case Op::kParameter:
         case Op::kLength:
         case Op::kAncillary:
+        case Op::kLoopState:
         case Op::kAdd:
         case Op::kSub:
         case Op::kMul:

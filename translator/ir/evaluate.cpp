@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace weir::ir {
@@ -12,7 +13,10 @@ namespace {
 class Evaluator {
  public:
   Evaluator(const Function& function, const cbpf::Packet& packet)
-      : function_(function), packet_(packet), numbers_(function.values.size()) {
+      : function_(function),
+        packet_(packet),
+        numbers_(function.values.size()),
+        loop_state_(function.loop_words) {
     for (std::size_t id = 0; id < numbers_.size(); ++id) {
       if (function.values[id].op == Op::kConstant) {
         numbers_[id] = function.values[id].k;
@@ -32,6 +36,11 @@ class Evaluator {
       if (end.end == End::kReturn) {
         return numbers_[end.a];
       }
+      if (end.end == End::kRepeat) {
+        repeat(end);
+        block = &function_.blocks[0];
+        continue;
+      }
       block = take(end.edges[choose(end)]);
     }
   }
@@ -40,6 +49,7 @@ class Evaluator {
   std::uint32_t choose(const Terminator& end) const {
     switch (end.end) {
       case End::kReturn:
+      case End::kRepeat:
       case End::kJump:
         return 0;
       case End::kBranch:
@@ -48,6 +58,14 @@ class Evaluator {
         return evaluate_switch(end, numbers_[end.a]);
     }
     return 0;
+  }
+
+  void repeat(const Terminator& end) {
+    std::vector<std::uint32_t> next;
+    for (const ValueId word : end.state) {
+      next.push_back(numbers_[word]);
+    }
+    loop_state_ = std::move(next);
   }
 
   const Block* take(const Edge& edge) {
@@ -87,6 +105,9 @@ class Evaluator {
         return true;
       case Op::kAncillary:
         return step_ancillary(id);
+      case Op::kLoopState:
+        numbers_[id] = loop_state_[value.k];
+        return true;
       case Op::kLoad:
         numbers_[id] = load(value);
         return true;
@@ -141,6 +162,7 @@ class Evaluator {
   const Function& function_;
   const cbpf::Packet& packet_;
   std::vector<std::uint32_t> numbers_;
+  std::vector<std::uint32_t> loop_state_;
   std::unordered_map<ValueId, Key> keys_;  // Of the joins; few functions have any.
 };
 
@@ -178,6 +200,7 @@ std::uint32_t evaluate_arithmetic(Op op, std::uint32_t a, std::uint32_t b) {
     case Op::kParameter:
     case Op::kLength:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kLoad:
     case Op::kHas:
     case Op::kJoin:

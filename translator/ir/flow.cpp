@@ -10,8 +10,6 @@ namespace {
 
 using cbpf::Instruction;
 
-constexpr std::uint32_t kTurns = cbpf::kMaxBackwardJumps + 1;
-
 bool is_jump(const Instruction& i) { return cbpf::class_of(i.code) == cbpf::kJmp; }
 bool is_return(const Instruction& i) { return cbpf::class_of(i.code) == cbpf::kRet; }
 bool is_always(const Instruction& i) { return i.code == (cbpf::kJmp | cbpf::kJa); }
@@ -22,19 +20,23 @@ std::uint32_t taken(const Instruction& i, std::uint32_t at) {
 }
 std::uint32_t not_taken(const Instruction& i, std::uint32_t at) { return at + 1 + i.jf; }
 
-// Blocks first .. first + count - 1 of the program, standing `turns` times in a row from flow
-// block `base` on.
+// Blocks first .. first + count - 1 of the program, copied `turns` times in a row from flow block
+// `base` on.
 struct Stretch {
   std::uint32_t first = 0;
   std::uint32_t count = 0;
+  bool is_loop = false;
   std::uint32_t turns = 1;
   std::uint32_t base = 0;
 };
 
-class Unroller {
+class FlowBuilder {
  public:
-  explicit Unroller(const std::vector<Instruction>& code)
-      : code_(code), size_(static_cast<std::uint32_t>(code.size())) {}
+  FlowBuilder(const std::vector<Instruction>& code, const Loops& loops)
+      : code_(code),
+        size_(static_cast<std::uint32_t>(code.size())),
+        repeats_(loops.form == Loops::Form::kRepeat),
+        turns_(repeats_ ? 1 : loops.most.value_or(0) + 1) {}
 
   Result<std::vector<FlowBlock>> run() {
     find_blocks();
@@ -106,7 +108,8 @@ class Unroller {
     for (std::uint32_t block = 0; block < starts_.size();) {
       Stretch stretch{.first = block, .count = ends[block] - block + 1, .base = flow_blocks_};
       if (stretch.count > 1 || is_loop_of_one(block)) {
-        stretch.turns = kTurns;
+        stretch.is_loop = true;
+        stretch.turns = turns_;
       }
       const std::uint32_t length = block_end(ends[block]) - starts_[block] + 1;
       instructions += std::uint64_t{length} * stretch.turns;
@@ -144,6 +147,7 @@ class Unroller {
 
   void connect_block(const Stretch& stretch, std::uint32_t turn, std::uint32_t block,
                      FlowBlock& flow) const {
+    flow.loop = stretch.is_loop ? stretch.base : kNoFlow;
     flow.first = starts_[block];
     flow.last = block_end(block);
     const Instruction& end = code_[flow.last];
@@ -153,42 +157,58 @@ class Unroller {
     const std::uint32_t target = is_jump(end) ? taken(end, flow.last) : flow.last + 1;
     if (target > flow.last) {
       flow.next[0] = flow_of(target, stretch, turn);
-    } else if (turn + 1 < stretch.turns) {
-      flow.next[0] = flow_of(target, stretch, turn + 1);
+    } else {
+      if (repeats_) {
+        flow.loop_head = flow_of(target, stretch, turn);
+      } else if (turn + 1 < stretch.turns) {
+        flow.next[0] = flow_of(target, stretch, turn + 1);
+      }
     }
     if (is_jump(end) && !is_always(end)) {
       flow.next[1] = flow_of(not_taken(end, flow.last), stretch, turn);
     }
   }
 
-  std::vector<FlowBlock> keep_reachable() {
-    std::vector<std::uint32_t> number(flow_.size(), kNoFlow);
+  std::vector<bool> find_reachable() const {
     std::vector<bool> reached(flow_.size());
+    std::vector<std::uint32_t> todo = {0};
     reached[0] = true;
-    std::uint32_t kept = 0;
-    for (std::uint32_t i = 0; i < flow_.size(); ++i) {
-      if (!reached[i]) {
-        continue;
-      }
-      number[i] = kept;
-      flow_[kept++] = flow_[i];
-      for (const std::uint32_t next : flow_[i].next) {
-        if (next != kNoFlow) {
+    while (!todo.empty()) {
+      const FlowBlock& flow = flow_[todo.back()];
+      todo.pop_back();
+      for (const std::uint32_t next : {flow.next[0], flow.next[1], flow.loop_head}) {
+        if (next != kNoFlow && !reached[next]) {
           reached[next] = true;
+          todo.push_back(next);
         }
       }
     }
-    flow_.resize(kept);
-    for (FlowBlock& flow : flow_) {
-      for (std::uint32_t& next : flow.next) {
-        next = next == kNoFlow ? kNoFlow : number[next];
+    return reached;
+  }
+
+  std::vector<FlowBlock> keep_reachable() {
+    const std::vector<bool> reached = find_reachable();
+    std::vector<std::uint32_t> number(flow_.size(), kNoFlow);
+    std::uint32_t kept = 0;
+    for (std::uint32_t i = 0; i < flow_.size(); ++i) {
+      if (reached[i]) {
+        number[i] = kept;
+        flow_[kept++] = flow_[i];
       }
+    }
+    flow_.resize(kept);
+    const auto renumber = [&](std::uint32_t& at) { at = at == kNoFlow ? kNoFlow : number[at]; };
+    for (FlowBlock& flow : flow_) {
+      std::for_each(flow.next.begin(), flow.next.end(), renumber);
+      renumber(flow.loop_head);
     }
     return std::move(flow_);
   }
 
   const std::vector<Instruction>& code_;
   const std::uint32_t size_;
+  const bool repeats_;
+  const std::uint32_t turns_;            // Copies of a loop.
   std::vector<std::uint32_t> starts_;    // First instruction of each block.
   std::vector<std::uint32_t> block_of_;  // By instruction.
   std::vector<Stretch> stretches_;
@@ -199,8 +219,9 @@ class Unroller {
 
 }  // namespace
 
-Result<std::vector<FlowBlock>> unroll(const cbpf::ValidatedProgram& program) {
-  return Unroller(program.program().instructions).run();
+Result<std::vector<FlowBlock>> control_flow(const cbpf::ValidatedProgram& program,
+                                            const Loops& loops) {
+  return FlowBuilder(program.program().instructions, loops).run();
 }
 
 }  // namespace weir::ir

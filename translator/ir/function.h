@@ -20,9 +20,12 @@
 // else the filter ends with 0) and a pure `div`. So every value is pure and may be moved, shared or
 // dropped; only needs and guards must stay where every path that could accept passes them.
 //
-// The function has no loops: a classic backward jump is unrolled when the function is built. Blocks
-// stand in an order in which every edge goes forward, so one sweep in block order sees definitions
-// before uses and predecessors before successors.
+// Edges never form a cycle: blocks are in an order in which every edge goes forward, so one sweep
+// in block order sees definitions before uses and predecessors before successors. A classic
+// backward jump is a tail call of the function to itself: the terminator `repeat` runs it once more
+// from its entry, with new loop state, which kLoopState reads and which is 0 in the first run. To a
+// pass, loop state is one more input and `repeat` one more exit, by which the packet may be
+// accepted.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +48,7 @@ enum class Op : std::uint8_t {
   kParameter,  // A block parameter; its values come along the edges.
   kLength,     // The packet's wire length in bytes.
   kAncillary,  // Metadata; k is the number of a cbpf::Extension.
+  kLoopState,  // Word k of the loop state; 0 until a `repeat` sets it.
   // Packet bytes: `width` (1, 2 or 4) bytes, big-endian, zero-extended, at offset a + k, where a
   // may
   // be kNoValue (offset k). The sum is taken over the natural numbers, it does not wrap; some need
@@ -115,6 +119,7 @@ enum class End : std::uint8_t {
   kJump,    // edges[0].
   kBranch,  // compare(a, b) ? edges[0] : edges[1].
   kSwitch,  // The edge of the case that holds a, else edges[0].
+  kRepeat,  // The function runs again from its entry; `state` is its loop state then.
 };
 
 struct Terminator {
@@ -124,6 +129,9 @@ struct Terminator {
   ValueId b = kNoValue;
   std::vector<Edge> edges;
   std::vector<Case> cases;  // kSwitch: sorted by `low`, disjoint.
+  // kRepeat: the loop state by word; every kLoopState names one of them. The first two are the
+  // loop's number, a constant from 1 up, and how often its backward jumps have been taken.
+  std::vector<ValueId> state;
   std::uint32_t origin = kNoOrigin;
 };
 
@@ -135,7 +143,8 @@ struct Block {
 };
 
 struct Function {
-  int link_type = 1;  // A DLT_* number; decides where the network layer begins.
+  int link_type = 1;             // A DLT_* number; decides where the network layer begins.
+  std::uint32_t loop_words = 0;  // Of the loop state; 0: the function never repeats.
   std::vector<Value> values;
   std::vector<Block> blocks;
   std::vector<Set> sets;  // What kIn asks for, by its k.

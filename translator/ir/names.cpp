@@ -14,6 +14,8 @@ std::string_view op_name(Op op) {
       return "length";
     case Op::kAncillary:
       return "ancillary";
+    case Op::kLoopState:
+      return "loop_state";
     case Op::kLoad:
       return "load";
     case Op::kAdd:

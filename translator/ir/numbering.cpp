@@ -63,6 +63,9 @@ class Numberer {
     for (const Edge& edge : end.edges) {
       use_arguments(edge);
     }
+    for (const ValueId word : end.state) {
+      use(word);
+    }
   }
 
   const Function& function_;

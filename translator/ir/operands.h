@@ -12,7 +12,8 @@ void for_each_operand(AnyValue& value, Visit&& visit) {
   if (value.b != kNoValue) visit(value.b);
 }
 
-// The same for a terminator: what it compares, switches on or returns, then its edges' arguments.
+// The same for a terminator: what it compares, switches on or returns, then its edges' arguments
+// and the loop state.
 template <typename AnyTerminator, typename Visit>
 void for_each_terminator_operand(AnyTerminator& end, Visit&& visit) {
   if (end.a != kNoValue) visit(end.a);
@@ -21,6 +22,9 @@ void for_each_terminator_operand(AnyTerminator& end, Visit&& visit) {
     for (auto& argument : edge.arguments) {
       visit(argument);
     }
+  }
+  for (auto& word : end.state) {
+    visit(word);
   }
 }
 

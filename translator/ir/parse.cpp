@@ -320,6 +320,10 @@ class Parser {
       parse_place(value);
       return value;
     }
+    if (name.text == "loop_state") {
+      const std::uint32_t word = parse_number_token();
+      return {.op = Op::kLoopState, .k = word};
+    }
     if (name.text == "in") {
       return parse_set_test();
     }
@@ -398,10 +402,24 @@ class Parser {
       parse_branch(end);
     } else if (is_word("switch")) {
       parse_switch(end);
+    } else if (is_word("repeat")) {
+      parse_repeat(end);
     } else {
       return false;
     }
     return true;
+  }
+
+  void parse_repeat(Terminator& end) {
+    advance();
+    end.end = End::kRepeat;
+    expect("(");
+    do {
+      end.state.push_back(parse_operand());
+    } while (accept(","));
+    expect(")");
+    function_.loop_words =
+        std::max(function_.loop_words, static_cast<std::uint32_t>(end.state.size()));
   }
 
   void parse_branch(Terminator& end) {

@@ -152,6 +152,8 @@ class Printer {
       write(" {} [", value.width);
       print_place(value);
       write("]");
+    } else if (value.op == Op::kLoopState) {
+      write(" {}", value.k);
     } else if (value.op == Op::kAncillary) {
       write(" {}", cbpf::extension_name(static_cast<cbpf::Extension>(value.k)));
     } else if (value.op == Op::kNeed || value.op == Op::kHas) {
@@ -201,6 +203,10 @@ class Printer {
         return;
       case End::kSwitch:
         print_switch(end);
+        return;
+      case End::kRepeat:
+        write("repeat ");
+        print_names(end.state, true);
         return;
     }
   }

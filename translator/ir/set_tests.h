@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "cbpf/base/result.h"
+#include "cbpf/program.h"
 #include "translator/ir/set.h"
 
 namespace weir::ir {
@@ -26,5 +28,9 @@ struct SetTests {
   std::vector<SetTest> tests;
   bool empty() const { return tests.empty(); }
 };
+
+// kInvalidProgram, naming the instruction, when a test names what is no `jeq #k` of the program or
+// a set that does not exist.
+Status check_set_tests(const cbpf::Program& program, const SetTests& tests);
 
 }  // namespace weir::ir

@@ -170,6 +170,8 @@ class AbsoluteReader final : public PacketReader {
       if (block.terminator.end == ir::End::kReturn) {
         const ir::Value& result = function_.values[block.terminator.a];
         expected = result.op == ir::Op::kConstant && result.k == 0 ? kNeverAccepts : 0;
+      } else if (block.terminator.end == ir::End::kRepeat) {
+        expected = 0;
       }
       for (const ir::Edge& edge : block.terminator.edges) {
         expected = std::min(expected, expected_[edge.to]);

@@ -71,6 +71,9 @@ class Analysis {
         need_host_order(argument);
       }
     }
+    for (const ValueId word : terminator.state) {
+      need_host_order(word);
+    }
     const bool equality =
         terminator.end == End::kBranch &&
         (terminator.compare == Compare::kEq || terminator.compare == Compare::kNe ||

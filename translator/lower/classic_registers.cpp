@@ -55,6 +55,7 @@ cbpf::Code operation(Op op) {
     case Op::kParameter:
     case Op::kLength:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kLoad:
     case Op::kHas:
     case Op::kJoin:
@@ -246,6 +247,9 @@ void Registers::compute(ValueId id) {
     case Op::kNeg:
       to_a(value.a);
       emit(cbpf::kAlu | cbpf::kNeg);
+      return;
+    case Op::kLoopState:
+      give_up("a classic program for the kernel has no loops");
       return;
     case Op::kHas:
       give_up("a classic program cannot ask for bytes and go on without them");

@@ -148,6 +148,8 @@ class Select : private Registers {
       case ir::End::kSwitch:
         end_with_switch(end);
         return;
+      case ir::End::kRepeat:
+        return;  // to_classic() takes no such function.
     }
   }
 

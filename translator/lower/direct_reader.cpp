@@ -103,7 +103,8 @@ class DirectReader final : public PacketReader {
 
   void begin(Vreg context) override {
     entry_ = builder_.block();
-    context_ = builder_.move(Operand::of(context));
+    // A function that repeats has moved the context already, to keep it from one run to the next.
+    context_ = function_.loop_words != 0 ? context : builder_.move(Operand::of(context));
     top_ = builder_.function().new_block();
     builder_.jump(top_);
     builder_.start(top_);
@@ -342,7 +343,10 @@ class DirectReader final : public PacketReader {
                      .a = context_,
                      .b = Operand::of(load_field(target_.length)),
                      .imm = target_.pull_data_helper});
-    builder_.end({.end = End::kRestart, .a = context_, .edges = {{.to = top_}}});
+    if (function.live_at_restarts.empty()) {
+      function.live_at_restarts = {context_};
+    }
+    builder_.end({.end = End::kRestart, .edges = {{.to = top_}}});
     function.blocks[entry_].body.push_back({.op = Op::kStore,
                                             .width = Width::kDw,
                                             .offset = flag,

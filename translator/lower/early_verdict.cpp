@@ -81,6 +81,8 @@ std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
   if (allocation.slots != 0) {
     return {};  // Moves between slots and registers may want r0.
   }
+  // Of several restarts the last target: every path from the others comes through it.
+  const auto place = [&](BlockId id) { return std::find(order.begin(), order.end(), id); };
   BlockId top = order.front();
   std::vector<EarlyVerdict> verdicts;
   for (const BlockId id : order) {
@@ -89,7 +91,8 @@ std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
       return {};
     }
     if (block.terminator.end == End::kRestart) {
-      top = block.terminator.edges[0].to;
+      const BlockId target = block.terminator.edges[0].to;
+      top = place(target) > place(top) ? target : top;
     }
     if (returns_constant(block)) {
       verdicts.push_back({.value = block.terminator.b.imm, .exit = id});

@@ -322,10 +322,8 @@ class Emitter {
         }
         return;
       case End::kJump:
-        emit_moves(moves(terminator.edges[0]));
-        go(terminator.edges[0].to);
-        return;
       case End::kRestart:
+        emit_moves(moves(terminator.edges[0]));
         go(terminator.edges[0].to);
         return;
       case End::kBranch:

@@ -105,12 +105,11 @@ class Analysis {
   void start_from_successors(const Block& block) {
     live_.clear();
     const auto& terminator = block.terminator;
-    if (terminator.end == End::kRestart) {
-      return;  // Its operand is all that lives on.
-    }
-    for (const auto& edge : terminator.edges) {
-      for (const Vreg vreg : result_.live_in[edge.to]) {
-        live_.insert(vreg);
+    if (terminator.end != End::kRestart) {
+      for (const auto& edge : terminator.edges) {
+        for (const Vreg vreg : result_.live_in[edge.to]) {
+          live_.insert(vreg);
+        }
       }
     }
     for (const auto& edge : terminator.edges) {
@@ -157,6 +156,11 @@ class Analysis {
     std::vector<Death> at_end;  // The block ends there; nobody asks for these.
     use(block.terminator.a, 0, at_end);
     use(block.terminator.b.reg, 0, at_end);
+    if (block.terminator.end == End::kRestart) {
+      for (const Vreg vreg : function_.live_at_restarts) {
+        use(vreg, 0, at_end);
+      }
+    }
     for (std::size_t i = block.body.size(); i-- > 0;) {
       ++moment_;
       step(block.body[i], static_cast<std::uint32_t>(i), deaths);
@@ -243,9 +247,24 @@ class DeadCode {
     }
   }
 
+  // The sweep has not come to the block yet that a restart leads to, so its parameters all stay.
+  void read_restart(const machine::Terminator& restart) {
+    for (const auto& argument : restart.edges[0].arguments) {
+      read(argument.reg);
+    }
+    for (const Vreg parameter : function_.blocks[restart.edges[0].to].parameters) {
+      read(parameter);
+    }
+    for (const Vreg vreg : function_.live_at_restarts) {
+      read(vreg);
+    }
+  }
+
   void sweep(Block& block) {
     kept_.resize(function_.blocks.size());
-    if (block.terminator.end != End::kRestart) {
+    if (block.terminator.end == End::kRestart) {
+      read_restart(block.terminator);
+    } else {
       read_edges(block);
     }
     read(block.terminator.a);

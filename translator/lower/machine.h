@@ -74,7 +74,7 @@ enum class End : std::uint8_t {
   kJump,     // edges[0].
   kBranch,   // (a `compare` b) ? edges[0] : edges[1].
   kReturn,   // The program ends with b.
-  kRestart,  // Back to block edges[0], which wants only a, and that where it is.
+  kRestart,  // Back to block edges[0], an earlier one; see Function::live_at_restarts.
 };
 
 struct Terminator {
@@ -103,6 +103,9 @@ struct VregInfo {
 struct Function {
   std::vector<VregInfo> vregs;
   std::vector<Block> blocks;
+  // What a restart leaves where it is: the only registers, besides the arguments of its edge, that
+  // are read after it without having been written again.
+  std::vector<Vreg> live_at_restarts;
   // The blocks in an order in which every edge but kRestart goes forward, the order they are laid
   // out in but for the cold ones. Blocks that are not in it do not exist.
   std::vector<BlockId> order;

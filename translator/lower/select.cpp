@@ -96,9 +96,54 @@ class Selector {
         }
       }
     }
-    values_.reader().begin(context);
+    values_.reader().begin(function_.loop_words != 0 ? begin_loop(context) : context);
     builder_.jump(first_block_);
     reachable_[0] = true;
+  }
+
+  // ---- Functions that repeat ----
+
+  // The block that every run of the function begins with. The loop's number and its iterations come
+  // as parameters, so that the verifier knows them, and that no two iterations look alike to it.
+  // The other words are on the stack, off the places whose values it remembers: it takes what is
+  // read from there for any number, so the paths of an iteration do not multiply those of the next.
+  Vreg begin_loop(Vreg context) {
+    if (!machine_.context_in_r6) {
+      context = builder_.move(Operand::of(context));
+    }
+    top_ = machine_.new_block();
+    ValueSelector::LoopState state;
+    for (Vreg& vreg : state.registers) {
+      vreg = machine_.new_vreg();
+      machine_.vregs[vreg].spillable = false;
+      machine_.blocks[top_].parameters.push_back(vreg);
+    }
+    machine_.live_at_restarts = {context, state.registers[0], state.registers[1]};
+    constexpr std::int16_t kHalfWord = 4;
+    for (auto word = state.registers.size(); word < function_.loop_words; ++word) {
+      state.stack.push_back(static_cast<std::int16_t>(machine_.new_stack_word() + kHalfWord));
+    }
+    stack_words_ = state.stack;
+    for (const std::int16_t word : state.stack) {
+      builder_.store(ebpf::Width::kW, machine::kFrame, word, Operand::constant(0));
+    }
+    values_.read_loop_state(std::move(state));
+    builder_.end(
+        {.end = End::kJump,
+         .edges = {{.to = top_, .arguments = {Operand::constant(0), Operand::constant(0)}}}});
+    builder_.start(top_);
+    return context;
+  }
+
+  void repeat(const std::vector<ValueId>& state) {
+    for (std::size_t i = 0; i < stack_words_.size(); ++i) {
+      builder_.store(ebpf::Width::kW, machine::kFrame, stack_words_[i],
+                     values_.operand(state[i + 2]));
+    }
+    builder_.end(
+        {.end = End::kRestart,
+         .edges = {
+             {.to = top_, .arguments = {values_.operand(state[0]), values_.operand(state[1])}}}});
   }
 
   // ---- Blocks ----
@@ -173,6 +218,9 @@ class Selector {
         return;
       case ir::End::kSwitch:
         select_switch(terminator);
+        return;
+      case ir::End::kRepeat:
+        repeat(terminator.state);
         return;
     }
   }
@@ -257,7 +305,9 @@ class Selector {
   machine::BlockId first_block_ = 0;
   std::vector<std::uint32_t> uses_;  // By ValueId.
   std::vector<bool> reachable_;
-  ValueId test_at_end_ = ir::kNoValue;  // Of the block in hand.
+  ValueId test_at_end_ = ir::kNoValue;     // Of the block in hand.
+  machine::BlockId top_ = kNone;           // Of a function that repeats.
+  std::vector<std::int16_t> stack_words_;  // The same: its loop state from word 2 on.
 };
 
 // The maps of a standing rule; the counters are map 0, which the epilogue names.
@@ -313,8 +363,10 @@ Result<machine::Function> select(const ir::Function& function,
   const SelectContext common{
       .target = target, .builder = builder, .exits = exits, .lookups = lookups};
   Vreg context = begin(builder);
-  if (in_place) {
+  if (in_place || (function.loop_words != 0 && target.access == PacketAccess::kLoadAbsolute)) {
     context = move_to_r6(builder, context);
+  }
+  if (in_place) {
     const machine::BlockId elsewhere = machine.new_block();
     Selector selector(in_place->function, common);
     auto reader = make_in_place_reader(selector.reader_context(), elsewhere, in_place->least);

@@ -13,6 +13,7 @@ namespace {
 
 using ebpf::AluOp;
 using ebpf::JumpOp;
+using ebpf::Width;
 using ir::Op;
 using ir::Value;
 using ir::ValueId;
@@ -40,6 +41,9 @@ std::vector<bool> needed_values(const ir::Function& function) {
           need(edge.arguments[i]);
         }
       }
+    }
+    for (const ValueId word : block->terminator.state) {
+      need(word);
     }
     for (auto v = block->body.rbegin(); v != block->body.rend(); ++v) {
       const Value& value = function.values[*v];
@@ -146,6 +150,12 @@ Result<bool> ValueSelector::select_value(ValueId v) {
       return true;
     case Op::kAncillary:
       return select_ancillary(v);
+    case Op::kLoopState:
+      vregs_[v] = value.k < loop_state_.registers.size()
+                      ? loop_state_.registers[value.k]
+                      : builder_.load(Width::kW, machine::kFrame,
+                                      loop_state_.stack[value.k - loop_state_.registers.size()]);
+      return true;
     case Op::kLoad:
       vregs_[v] =
           reader_->load(base_of(value), offset_of(value), value.width, network_order_[v] != 0);

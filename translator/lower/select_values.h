@@ -2,10 +2,12 @@
 // context, members of sets. What blocks and their ends become is select.cpp's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "cbpf/base/result.h"
@@ -51,6 +53,14 @@ class ValueSelector {
   bool needed(ir::ValueId v) const { return needed_[v]; }
   bool is_constant(ir::ValueId v) const { return function_.values[v].op == ir::Op::kConstant; }
   std::uint32_t constant(ir::ValueId v) const { return function_.values[v].k; }
+  // Where the words of the loop state are: the first two in registers, the others on the stack, by
+  // their offsets from the frame pointer. Given once, before all that follows.
+  struct LoopState {
+    std::array<machine::Vreg, 2> registers{};
+    std::vector<std::int16_t> stack;
+  };
+  void read_loop_state(LoopState state) { loop_state_ = std::move(state); }
+
   // Gives a block's parameter its register.
   machine::Vreg make_parameter(ir::ValueId v);
 
@@ -88,6 +98,7 @@ class ValueSelector {
   std::unique_ptr<PacketReader> reader_;
   std::vector<std::uint8_t> network_order_;
   std::vector<machine::Vreg> vregs_;  // By ValueId.
+  LoopState loop_state_;
   // By ValueId; only where there are sets.
   std::vector<std::uint32_t> upper_bounds_;
   std::vector<std::uint64_t> verifier_bounds_;

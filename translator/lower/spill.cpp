@@ -32,9 +32,7 @@ class Rewriter {
       body_.push_back({.op = Op::kSpill, .dst = home, .a = instruction.dst, .origin = origin_});
     }
     origin_ = block.terminator.origin;
-    if (block.terminator.end != End::kRestart) {
-      reload(block.terminator.a, block.terminator.b.reg);
-    }
+    reload(block.terminator.a, block.terminator.b.reg);
     block.body = std::move(body_);
   }
 

@@ -45,6 +45,7 @@ constexpr Target user() {
 // struct __sk_buff, linux/bpf.h: what a socket filter and a tc classifier see of it.
 constexpr Target sk_buff(TargetId id, std::string_view name) {
   Target target{.id = id, .name = name, .length = word(0)};
+  target.max_backward_jumps = cbpf::kMaxKernelBackwardJumps;
   const auto answer = [&](Extension extension, ContextField field) {
     target.ancillary[index(extension)] = field;
   };
@@ -98,6 +99,7 @@ constexpr Target xdp() {
                 .data = word(0),
                 .data_end = word(4)};
   target.leads_back = true;
+  target.max_backward_jumps = cbpf::kMaxKernelBackwardJumps;
   target.ancillary[index(Extension::kIfIndex)] = word(12);
   target.ancillary_helpers[index(Extension::kCpu)] = kGetSmpProcessorId;
   target.ancillary_helpers[index(Extension::kRandom)] = kGetPrandomU32;

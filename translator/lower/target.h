@@ -64,6 +64,9 @@ struct Target {
   // Whether code that is seldom run may stand at the program's end and lead back; a program for
   // user space goes forward only, which is how it is proved to be safe (ebpf/prove.h).
   bool leads_back = false;
+  // How often the backward jumps of a classic loop are taken for a packet at the most, where a
+  // verifier follows every iteration. Elsewhere it is cbpf::max_backward_jumps().
+  std::optional<std::uint32_t> max_backward_jumps;
   // Whether the value the program returns is the accept length itself.
   bool returns_accept_length = false;
   // Else what it returns (XDP_PASS, XDP_DROP; TC_ACT_OK, TC_ACT_SHOT).

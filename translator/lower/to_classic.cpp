@@ -177,6 +177,10 @@ void tidy_up(ir::Function& function) {
 }  // namespace
 
 Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOptions& options) {
+  if (function.loop_words != 0) {
+    return fail(ErrorCode::kUnsupported,
+                "the machine of 1993 has no place for the state of a loop");
+  }
   Trials trials(options);
   ir::Function bare = function;
   tidy_up(bare);

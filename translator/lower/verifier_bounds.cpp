@@ -79,6 +79,7 @@ class Bounds {
       case Op::kMod:
       case Op::kSub:
       case Op::kNeg:
+      case Op::kLoopState:
         return kWord;
       case Op::kConstant:
       case Op::kParameter:

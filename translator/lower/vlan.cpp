@@ -41,6 +41,7 @@ class Restorer {
       : old_(function), builder_(new_), values_(function.values.size(), kNoValue) {
     new_.link_type = function.link_type;
     new_.sets = function.sets;
+    new_.loop_words = function.loop_words;
   }
 
   ir::Function run() && {
@@ -159,6 +160,9 @@ class Restorer {
       for (ValueId& argument : edge.arguments) {
         argument = mapped(argument);
       }
+    }
+    for (ValueId& word : terminator.state) {
+      word = mapped(word);
     }
     return terminator;
   }

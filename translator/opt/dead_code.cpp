@@ -27,6 +27,9 @@ void dead_code(ir::Function& function) {
         if (!dead[parameters[i]]) use(edge.arguments[i]);
       }
     }
+    for (const ir::ValueId word : end.state) {
+      use(word);
+    }
     for (std::size_t i = block.body.size(); i-- > 0;) {
       const ir::ValueId id = block.body[i];
       const ir::Value& value = function.values[id];

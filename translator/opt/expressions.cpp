@@ -229,6 +229,7 @@ ClassId Expressions::simplify_with(Value& value, std::uint32_t k) {
     case Op::kParameter:
     case Op::kLength:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kLoad:
     case Op::kNeg:
     case Op::kHas:

@@ -249,6 +249,7 @@ Fact FactTable::from_operands(FactState state, const ir::Value& value, int depth
     case Op::kParameter:
     case Op::kLength:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kLoad:
     case Op::kSub:
     case Op::kMul:

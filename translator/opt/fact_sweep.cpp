@@ -54,6 +54,11 @@ void FactSweep::visit(BlockId at) {
     case ir::End::kReturn:
       make_constant(state, end.a);
       return;
+    case ir::End::kRepeat:
+      for (ValueId& word : end.state) {
+        make_constant(state, word);
+      }
+      return;
     case ir::End::kJump:
       follow(at, 0, state);
       return;

@@ -199,6 +199,7 @@ class Folder {
       case Op::kParameter:
       case Op::kLength:
       case Op::kAncillary:
+      case Op::kLoopState:
       case Op::kLoad:
       case Op::kNeg:
       case Op::kHas:
@@ -232,6 +233,7 @@ class Folder {
       case Op::kParameter:
       case Op::kLength:
       case Op::kAncillary:
+      case Op::kLoopState:
       case Op::kLoad:
       case Op::kNeg:
       case Op::kHas:
@@ -247,6 +249,9 @@ class Folder {
   void fold_terminator(ir::Terminator& end) {
     resolve(end.a);
     resolve(end.b);
+    for (ValueId& word : end.state) {
+      resolve(word);
+    }
     if (const auto edge = decided_edge(end)) {
       ir::Edge taken = std::move(end.edges[*edge]);
       end = {.end = ir::End::kJump, .origin = end.origin};

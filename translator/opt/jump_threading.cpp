@@ -87,6 +87,9 @@ class Threader final : public FactSweep {
           use(argument, at);
         }
       }
+      for (const ValueId word : block.terminator.state) {
+        use(word, at);
+      }
     }
   }
 
@@ -168,7 +171,7 @@ class Threader final : public FactSweep {
                                            const KnownNeeds& known) {
     const ir::Block& block = function_.blocks[edge.to];
     const ir::Terminator& end = block.terminator;
-    if (!passable_[edge.to] || end.end == ir::End::kReturn) {
+    if (!passable_[edge.to] || end.edges.empty()) {
       return std::nullopt;
     }
     for (const ValueId id : block.body) {

@@ -126,6 +126,9 @@ class Merger {
         operand(argument);
       }
     }
+    for (const ValueId word : end.state) {
+      operand(word);
+    }
     for (const ir::Case& each : end.cases) {
       key.insert(key.end(), {each.low, each.high, each.edge});
     }
@@ -152,7 +155,7 @@ class Merger {
       fold_same_edges(end);
       if (end.end == End::kJump) {
         const ir::Block& to = function_.blocks[end.edges[0].to];
-        if (is_bare(to) && to.terminator.end == End::kReturn) {
+        if (is_bare(to) && to.terminator.edges.empty()) {
           end = ir::Terminator(to.terminator);
         }
       }

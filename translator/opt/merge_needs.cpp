@@ -3,8 +3,9 @@
 // Backward: how many bytes does every way from here that can still accept ask for? A way that
 // returns 0 asks for infinitely many, since it makes no difference whether it ends there or at a
 // need; where ways part, the smaller number counts, because a packet that is too short for one way
-// may be accepted by the other. A need can ask at once for all that, so that the first one on a way
-// covers the others; and a block from which no way accepts returns 0 itself.
+// may be accepted by the other. A way that repeats the function asks for nothing. A need can ask at
+// once for all that, so that the first one on a way covers the others; and a block from which no
+// way accepts returns 0 itself.
 //
 // Forward: a need that what came before has covered on every way is dropped, and a guard likewise.
 //
@@ -109,6 +110,8 @@ class Merger {
         if (value.op != Op::kConstant || value.k != 0) {
           here = {};
         }
+      } else if (block.terminator.end == ir::End::kRepeat) {
+        here = {};
       }
       if (here.is_never()) {
         block.body.clear();

@@ -132,6 +132,9 @@ class Renumberer {
         argument = use(expressions_.of(argument));
       }
     }
+    for (ValueId& word : end.state) {
+      word = use(expressions_.of(word));
+    }
   }
 
   // The compares that are left are eq, gt, ge and set; the others exchange the edges.

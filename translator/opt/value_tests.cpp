@@ -129,6 +129,7 @@ bool may_move(Op op) {
     case Op::kConstant:
     case Op::kParameter:
     case Op::kAncillary:
+    case Op::kLoopState:
     case Op::kDiv:
     case Op::kMod:
     case Op::kHas:

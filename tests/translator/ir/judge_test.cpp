@@ -67,7 +67,8 @@ TEST(JudgeText, PrintedFunctionsReadBackAsTheSame) {
   }
 }
 
-// IPv6 packets with 0 to 40 extension headers and IPv4 ones with AHs, whole, cut off and damaged.
+// IPv6 packets with 0 to 40 extension headers and IPv4 ones with AHs, whole, cut off and damaged,
+// and an IPv4 one whose AH leads back to itself.
 std::vector<std::vector<std::uint8_t>> chains(random::Choices& choices) {
   std::vector<std::vector<std::uint8_t>> packets;
   for (std::uint32_t count = 0; count <= 40; ++count) {
@@ -93,11 +94,18 @@ std::vector<std::vector<std::uint8_t>> chains(random::Choices& choices) {
       packets.push_back(packet);
     }
   }
+  std::vector<std::uint8_t> endless(60);
+  endless[12] = 0x08;
+  endless[14] = 0x45;
+  endless[23] = endless[34] = 51;
+  endless[35] = 3;  // (3 + 2) * 4 is where it is.
+  packets.push_back(endless);
   return packets;
 }
 
-TEST(JudgeProtochain, UnrolledLoopsGiveWhatTheInterpretersGive) {
+TEST(JudgeProtochain, LoopsGiveWhatTheInterpretersGive) {
   random::Choices choices(kSeed);
+  int bounded = 0;
   for (const char* expression :
        {"ip6 protochain 6", "protochain 17", "ip protochain 6 or ip6 protochain 17"}) {
     const cbpf::ValidatedProgram program =
@@ -107,7 +115,6 @@ TEST(JudgeProtochain, UnrolledLoopsGiveWhatTheInterpretersGive) {
     const Status checked = check(*function);
     ASSERT_TRUE(checked.has_value()) << to_string(checked.error());
     int accepted = 0;
-    int bounded = 0;
     for (const std::vector<std::uint8_t>& bytes : chains(choices)) {
       const cbpf::Packet packet = {.captured = bytes,
                                    .wire_length = static_cast<std::uint32_t>(bytes.size())};
@@ -119,8 +126,8 @@ TEST(JudgeProtochain, UnrolledLoopsGiveWhatTheInterpretersGive) {
           << expression << ", " << to_hex(bytes);
     }
     EXPECT_GT(accepted, 0) << expression;
-    EXPECT_GT(bounded, 0) << expression;
   }
+  EXPECT_GT(bounded, 0);
 }
 
 }  // namespace

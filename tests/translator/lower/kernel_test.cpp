@@ -1,5 +1,5 @@
 // What lowering makes, before the running kernel: its verifier takes every program, and its test
-// runs give the verdict of the classic interpreter.
+// runs give the verdict of the reference interpreter.
 #include "tests/kernel/kernel.h"
 
 #include <gtest/gtest.h>
@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "cbpf/interpret.h"
 #include "tests/cbpf/expressions.h"
 #include "tests/random/random_packet.h"
 #include "tests/random/random_program.h"
+#include "tests/reference/reference_interpreter.h"
 #include "tests/translator/lower/lowered.h"
 #include "xdp/load.h"
 #include "xdp/test_run.h"
@@ -49,7 +49,10 @@ void expect_same_verdicts(const cbpf::ValidatedProgram& program, const std::stri
     for (const auto& packet : packets) {
       const auto run = xdp::test_run(*in_kernel, packet.bytes);
       ASSERT_TRUE(run) << to_string(run.error());
-      ASSERT_EQ(run->value, shown(cbpf::interpret(program, packet.view()), target(id)))
+      const std::uint32_t wanted = reference::run(program.program(), program.dialect(),
+                                                  packet.view(), cbpf::kMaxKernelBackwardJumps)
+                                       .accept_length;
+      ASSERT_EQ(run->value, shown(wanted, target(id)))
           << what << " at " << target(id).name << "\non " << to_hex(packet.bytes);
     }
   }

@@ -28,7 +28,7 @@ inline Result<ebpf::Program> lowered(const cbpf::ValidatedProgram& program, Targ
                                      const std::optional<Rule>& rule = std::nullopt,
                                      int link_type = kEthernet,
                                      const std::optional<ebpf::SkbLayout>& layout = std::nullopt) {
-  auto function = ir::build(program, link_type);
+  auto function = ir::build(program, link_type, {}, {.most = lower::target(id).max_backward_jumps});
   if (!function) {
     return tl::make_unexpected(function.error());
   }

@@ -145,7 +145,7 @@ TEST(Vlan, ExpressionsMeanTheFrameOnTheWire) {
       return;
     }
   }
-  EXPECT_LE(refused, 2);
+  EXPECT_LE(refused, 4);  // Two have a loop.
 }
 
 TEST(Vlan, RandomProgramsMeanTheFrameOnTheWire) {
