@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "xdp/hook_lock.h"
+#include "xdp/inspect.h"
 #include "xdp/interface.h"
 
 namespace weir::xdp {
@@ -93,16 +94,43 @@ Status attach_at_tc(const HookLock& lock, const LoadedProgram& program, const Ru
   return {};
 }
 
-// What the new rule finds in front of it. Not an error of attaching when it cannot be told.
-std::vector<InFront> in_front_of(const RulePlace& place, std::uint32_t program_id) {
+// What the new rule finds in front of it and will find there. Not an error of attaching when it
+// cannot be told.
+std::vector<InFront> in_front_of(const RulePlace& place, const AttachedRule& attached) {
   const auto rows = list_rules(place.interface);
   if (!rows) {
     return {};
   }
   const auto own = std::find_if(rows->begin(), rows->end(), [&](const StandingRule& row) {
-    return row.hook == place.hook && row.program.id == program_id;
+    return row.hook == place.hook && row.program.id == attached.program_id;
   });
-  return own == rows->end() ? std::vector<InFront>{} : own->in_front;
+  if (own == rows->end()) {
+    return {};
+  }
+  std::vector<InFront> in_front = own->in_front;
+  std::erase_if(in_front, [&](const InFront& one) {
+    return std::any_of(attached.leaving.begin(), attached.leaving.end(),
+                       [&](const StandingRule& old) { return old.program.id == one.program_id; });
+  });
+  return in_front;
+}
+
+// A program whose rule could not be read back would be foreign from then on.
+Status carries_rule(const ebpf::Program& program) {
+  const auto map = std::find_if(program.maps.begin(), program.maps.end(), [](const ebpf::Map& one) {
+    return one.name == ebpf::kRuleMap && one.metadata;
+  });
+  if (map == program.maps.end()) {
+    return fail(ErrorCode::kInvalidProgram, "the program carries no rule");
+  }
+  if (map->data.size() > kLargestArrayValue) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("the rule has {} bytes of text, and the kernel is given {} at most; "
+                            "keep long lists in a file (@FILE)",
+                            map->data.size(), kLargestArrayValue));
+  }
+  const auto rule = decode_rule(map->data);
+  return rule ? Status{} : tl::make_unexpected(rule.error());
 }
 
 // Detaches all, whatever becomes of the others, and gives the first error.
@@ -175,6 +203,9 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
   if (!loaded) {
     return tl::make_unexpected(loaded.error());
   }
+  if (auto carried = carries_rule(program); !carried) {
+    return tl::make_unexpected(carried.error());
+  }
   const auto lock = HookLock::take(place.interface, *index, locked_hook(place.hook));
   if (!lock) {
     return tl::make_unexpected(lock.error());
@@ -195,7 +226,7 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
   }
   attached.program = loaded->info();
   attached.statistics = loaded->statistics();
-  attached.in_front = in_front_of(place, attached.program_id);
+  attached.in_front = in_front_of(place, attached);
   return attached;
 }
 

@@ -242,6 +242,24 @@ TEST_F(Rules, AProgramTheVerifierRefusesTakesNobodysPlace) {
   EXPECT_EQ(seen(), Types{kOther});
 }
 
+TEST_F(Rules, ThatCouldNotBeReadBackAreNotAttached) {
+  const auto none = attach_rule(testing::returning(2), kPlaces[0]);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kInvalidProgram);
+  auto program = testing::rule_program("ip", Action::kDrop, Hook::kXdp);
+  ASSERT_TRUE(program) << to_string(program.error());
+  for (ebpf::Map& map : program->maps) {
+    if (map.name == ebpf::kRuleMap) {
+      map.data.resize(kLargestArrayValue + 1, 'x');
+      map.value_size = kLargestArrayValue + 1;
+    }
+  }
+  const auto large = attach_rule(*program, kPlaces[0]);
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, ErrorCode::kUnsupported);
+  EXPECT_TRUE(listed().empty());
+}
+
 TEST_F(Rules, AFailureHalfWayLeavesNothing) {
   const auto on_all =
       [](const std::vector<std::string>& names) -> Result<std::vector<AttachedRule>> {
