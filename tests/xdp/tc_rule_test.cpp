@@ -196,6 +196,33 @@ TEST_F(TcRule, KeepsTheMarkWhenItIsReplaced) {
   EXPECT_FALSE(has_clsact());
 }
 
+// A foreign tool that takes weir's place keeps it: undoing and detaching look at the program first.
+TEST_F(TcRule, LeavesAForeignFilterThatTookItsPlace) {
+  const auto take_over = []() {
+    run("tc filter replace dev weir0 ingress protocol all prio 1 handle 0x77656972 "
+        "bpf bytecode '1,6 0 0 0,' flowid 1:1");
+  };
+  const auto is_left = []() {
+    return run("tc filter show dev weir0 ingress").find("bytecode") != std::string::npos;
+  };
+  {
+    const auto rule = attach(Hook::kTcIngress);
+    ASSERT_TRUE(rule) << to_string(rule.error());
+    take_over();
+  }
+  EXPECT_TRUE(is_left());
+  run("tc filter del dev weir0 ingress");
+  ASSERT_TRUE(keep(Hook::kTcIngress));
+  {
+    const auto rule = attach(Hook::kTcIngress, {.replace = true});
+    ASSERT_TRUE(rule) << to_string(rule.error());
+    take_over();
+  }
+  EXPECT_TRUE(is_left());
+  EXPECT_EQ(detach(), 0U);
+  EXPECT_TRUE(is_left());
+}
+
 TEST_F(TcRule, RemovesAnEmptyClsact) {
   // What a weir leaves that is killed between making it and attaching.
   run("tc qdisc add dev weir0 clsact");
