@@ -4,15 +4,13 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
-#include <linux/magic.h>
-#include <sys/vfs.h>
 #include <xdp/libxdp.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 
+#include "xdp/dispatcher_pins.h"
 #include "xdp/errors.h"
 #include "xdp/inspect.h"
 #include "xdp/interface.h"
@@ -50,17 +48,6 @@ xdp_attach_mode mode_of(XdpMode mode) {
   return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
-std::string bpffs() {
-  const char* elsewhere = std::getenv("LIBXDP_BPFFS");
-  return elsewhere != nullptr ? elsewhere : "/sys/fs/bpf";
-}
-
-bool is_bpffs(const std::string& path) {
-  struct statfs filesystem {};
-  return statfs(path.c_str(), &filesystem) == 0 &&
-         static_cast<std::uint64_t>(filesystem.f_type) == BPF_FS_MAGIC;
-}
-
 tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
   if (number == EPERM) {
     return tl::make_unexpected(missing_privilege(what));
@@ -75,23 +62,11 @@ tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
   return tl::make_unexpected(std::move(error));
 }
 
-// The program at the hook itself, 0 for none.
-std::uint32_t main_program(std::uint32_t interface) {
-  const auto all = interfaces();
-  if (!all) {
-    return 0;
-  }
-  const auto found = std::find_if(all->begin(), all->end(),
-                                  [&](const Interface& one) { return one.index == interface; });
-  if (found == all->end()) {
-    return 0;
-  }
-  return found->native_program != 0 ? found->native_program : found->generic_program;
-}
-
 // The dispatcher of the interface; empty when something else or nothing stands there. Owns.
 Multiprog dispatcher_of(std::uint32_t interface) {
-  if (!is_dispatcher(main_program(interface))) {
+  const auto attached = attached_xdp(interface);
+  if (!attached || !is_dispatcher(attached->native_program != 0 ? attached->native_program
+                                                                : attached->generic_program)) {
     return nullptr;
   }
   Multiprog programs(xdp_multiprog__get_from_ifindex(static_cast<int>(interface)));
@@ -103,6 +78,20 @@ Multiprog dispatcher_of(std::uint32_t interface) {
     return nullptr;
   }
   return programs;
+}
+
+// The program, and before it one load for each map that it does not name: so the kernel knows them
+// from the start, as no map can be bound between libxdp's loading and attaching. r0 holds nothing
+// when a program begins.
+std::vector<ebpf::Instruction> naming_its_maps(const LoadedProgram& program) {
+  std::vector<ebpf::Instruction> all;
+  for (const int map : program.bound_maps()) {
+    all.push_back(ebpf::LoadImm64{.kind = ebpf::Imm64Kind::kMapFd,
+                                  .dst = ebpf::Reg::kR0,
+                                  .value = static_cast<std::uint32_t>(map)});
+  }
+  all.insert(all.end(), program.instructions().begin(), program.instructions().end());
+  return all;
 }
 
 // The object of the stub, with the real instructions in it.
@@ -118,7 +107,7 @@ Result<Object> object_of(const LoadedProgram& program) {
   if (object == nullptr) {
     return dispatcher_error("opening the stub of a program", errno);
   }
-  std::vector<bpf_insn> wire = wire_instructions<bpf_insn>(program.instructions());
+  std::vector<bpf_insn> wire = wire_instructions<bpf_insn>(naming_its_maps(program));
   bpf_program* stub = bpf_object__next_program(object.get(), nullptr);
   const int error = bpf_program__set_insns(stub, wire.data(), wire.size());
   if (error != 0) {
@@ -173,15 +162,7 @@ Result<DispatcherEntry> add_to_dispatcher(std::uint32_t interface, XdpMode mode,
   if (error != 0) {
     return dispatcher_error("attaching through libxdp's dispatcher", -error);
   }
-  const DispatcherEntry entry{xdp_program__id(copy.get()), mode};
-  for (const int map : program.bound_maps()) {
-    if (bpf_prog_bind_map(xdp_program__fd(copy.get()), map, nullptr) != 0) {
-      const int number = errno;
-      static_cast<void>(remove_from_dispatcher(interface, entry));
-      return dispatcher_error("binding a map", number);
-    }
-  }
-  return entry;
+  return DispatcherEntry{xdp_program__id(copy.get()), mode};
 }
 
 std::vector<DispatcherEntry> dispatcher_entries(std::uint32_t interface,

@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -67,6 +68,21 @@ Result<std::vector<Interface>> interfaces() {
   std::sort(all.begin(), all.end(),
             [](const Interface& a, const Interface& b) { return a.index < b.index; });
   return all;
+}
+
+Result<Interface> attached_xdp(std::uint32_t index) {
+  auto all = interfaces();
+  if (!all) {
+    return tl::make_unexpected(all.error());
+  }
+  const auto found =
+      std::find_if(all->begin(), all->end(), [&](const Interface& i) { return i.index == index; });
+  return found == all->end() ? Interface{} : *found;
+}
+
+std::uint64_t network_namespace() {
+  struct stat status {};
+  return stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
 }
 
 Result<Interface> interface_named(const std::string& name) {

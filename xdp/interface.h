@@ -29,7 +29,13 @@ std::optional<Interface> parse_interface(const NetlinkMessage& message);
 
 // Every interface, by index, with what stands at its XDP hook.
 Result<std::vector<Interface>> interfaces();
+// Of the interface with that index only the XDP programs; none of an interface that is not there.
+Result<Interface> attached_xdp(std::uint32_t index);
 // One of them; kNoInterface if it is not there.
 Result<Interface> interface_named(const std::string& name);
+
+// The number of the network namespace the calling thread is in (the inode of /proc/…/ns/net); 0
+// when it cannot be told.
+std::uint64_t network_namespace();
 
 }  // namespace weir::xdp

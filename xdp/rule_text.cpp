@@ -44,6 +44,7 @@ bool read_value(std::string_view key, std::string_view value, RuleText& rule) {
   if (key == "action") return read_action(value, rule.action);
   if (key == "hook") return read_hook(value, rule.hook);
   if (key == "link-type") return read_number(value, rule.link_type) && rule.link_type >= 0;
+  if (key == "network") return read_number(value, rule.network);
   if (key == "attached-at") {
     return read_number(value, rule.attached_at) && rule.attached_at <= kLatestTime;
   }
@@ -95,9 +96,10 @@ std::string_view action_name(ebpf::Action action) {
 }
 
 std::string encode_rule(const RuleText& rule) {
-  return fmt::format("{}action {}\nhook {}\nlink-type {}\nattached-at {}\nexpression {}",
+  const std::string network = rule.network == 0 ? "" : fmt::format("network {}\n", rule.network);
+  return fmt::format("{}action {}\nhook {}\nlink-type {}\nattached-at {}\n{}expression {}",
                      kFirstLine, action_name(rule.action), hook_name(rule.hook), rule.link_type,
-                     rule.attached_at, rule.expression);
+                     rule.attached_at, network, rule.expression);
 }
 
 Result<RuleText> decode_rule(Bytes bytes) {

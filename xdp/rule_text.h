@@ -29,7 +29,9 @@ struct RuleText {
   Hook hook = Hook::kXdp;
   int link_type = 1;              // The DLT_* number the expression was compiled for.
   std::uint64_t attached_at = 0;  // Seconds since 1970.
-  std::string expression;         // As the user wrote it; any bytes.
+  // The network namespace it was attached in, as xdp/interface.h numbers them; 0 is unknown.
+  std::uint64_t network = 0;
+  std::string expression;  // As the user wrote it; any bytes.
   friend bool operator==(const RuleText&, const RuleText&) = default;
 };
 
@@ -41,10 +43,11 @@ struct RuleText {
 //   hook xdp
 //   link-type 1
 //   attached-at 1790000000
+//   network 4026531840           (only where it is known)
 //   expression tcp port 80
 //
-// Each of these keys is there once. A reader skips keys it does not know. Another number in the
-// first line is another format.
+// Each of these keys but `network` is there once. A reader skips keys it does not know. Another
+// number in the first line is another format.
 std::string encode_rule(const RuleText& rule);
 
 // kInvalidFile when the bytes are no rule, of another version, a key is missing or there twice, or

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "xdp/dispatcher_pins.h"
 #include "xdp/hook_lock.h"
 #include "xdp/inspect.h"
 #include "xdp/interface.h"
@@ -166,6 +167,9 @@ Status detach_hook(const std::string& interface, std::uint32_t index, LockedHook
   // Rules in a qdisc that a foreign tool made show that it is not weir's.
   if (done && !error && locked == LockedHook::kTc && rows->empty()) {
     done = remove_empty_clsact(*lock, index);
+  }
+  if (done && !error && locked == LockedHook::kXdp) {
+    done = remove_stale_pins(index);
   }
   std::move(rows->begin(), rows->end(), std::back_inserter(gone));
   return done && error ? tl::make_unexpected(*error) : done;

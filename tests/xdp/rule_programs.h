@@ -1,6 +1,7 @@
 // Rules as the attach command makes them, for tests of the kernel's side.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "cbpf/base/result.h"
@@ -9,8 +10,8 @@
 
 namespace weir::testing {
 
-// The program of a rule for Ethernet, attached at 1790000000.
+// The program of a rule for Ethernet, attached at 1790000000 in that network namespace.
 Result<ebpf::Program> rule_program(const std::string& expression, ebpf::Action action,
-                                   xdp::Hook hook);
+                                   xdp::Hook hook, std::uint64_t network = 0);
 
 }  // namespace weir::testing

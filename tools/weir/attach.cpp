@@ -8,6 +8,7 @@
 #include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/rule_report.h"
+#include "xdp/interface.h"
 #include "xdp/rules.h"
 
 namespace weir::tool {
@@ -52,6 +53,7 @@ Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RulePlac
                            .hook = place.hook,
                            .link_type = input.link_type,
                            .attached_at = static_cast<std::uint64_t>(std::time(nullptr)),
+                           .network = xdp::network_namespace(),
                            .expression = input.text};
   const engine::Filter filter = input.filter();
   TranslateOptions options = engine::translate_options(
