@@ -48,6 +48,9 @@ void print_totals(const FilterRun& run) {
     return;
   }
   nlohmann::json object = json_of(run.totals());
+  if (run.unfiltered() != 0) {
+    object["unfiltered"] = run.unfiltered();
+  }
   object["engine"] = engine::info(plan.engine).name;
   for (std::size_t i = 0; i < plan.rules.size(); ++i) {
     nlohmann::json rule = json_of(run.totals_of(i));
@@ -154,11 +157,51 @@ Result<FilterPlan> read_plan(const Options& options) {
                   .rotation = *rotation,
                   .write = options.get("write"),
                   .packet_buffered = options.has("packet-buffered"),
-                  .threads = static_cast<std::uint32_t>(*threads)};
+                  .threads = static_cast<std::uint32_t>(*threads),
+                  .strict = options.has("strict")};
   if (auto split = read_split(options, plan); !split) {
     return tl::make_unexpected(split.error());
   }
   return plan;
+}
+
+struct Ending {
+  Status status;
+  bool counted = true;  // The totals are right: nothing failed but the reading of inputs.
+};
+
+// One after the other. A file that cannot be read to its end is said and does not end the run, as
+// with tcpdump's -V; the error at the end names all of them.
+Ending run_files(FilterRun& run, filter::Progress& progress,
+                 const std::vector<std::string>& files) {
+  Ending ending;
+  std::vector<std::string> failed;
+  for (const std::string& file : files) {
+    ending.status = run.run(file);
+    if (!ending.status && run.input_failed() && files.size() > 1) {
+      progress.clear();
+      fmt::print(stderr, "weir: {}\n", to_string(ending.status.error()));
+      failed.push_back(file);
+      ending.status = {};
+    }
+    if (!ending.status || run.finished()) {
+      break;
+    }
+  }
+  ending.counted = ending.status || run.input_failed();
+  if (Status closed = run.close(); !closed) {
+    ending.counted = false;
+    if (ending.status) {
+      ending.status = std::move(closed);
+    }
+  }
+  if (ending.status && !failed.empty()) {
+    ending.status = fail(
+        ErrorCode::kInvalidFile,
+        fmt::format("{} of {} savefiles could not be read to {} end: {}", failed.size(),
+                    files.size(), failed.size() == 1 ? "its" : "their", fmt::join(failed, ", ")));
+  }
+  return ending;
 }
 
 Status run(const Options& options) {
@@ -188,28 +231,17 @@ Status run(const Options& options) {
                               return std::chrono::duration<double>(now).count();
                             });
   FilterRun filter_run(std::move(*plan), progress);
-  Status status;
-  for (const std::string& file : *files) {
-    status = filter_run.run(file);
-    if (!status || filter_run.finished()) {
-      break;
-    }
+  const Ending ending = run_files(filter_run, progress, *files);
+  const FilterTotals& totals = filter_run.totals();
+  if (totals.packets != 0 && (filter_run.stopped() || !ending.counted)) {
+    fmt::print(stderr, "weir: stopped after {}, {} of which match{}\n", packets_of(totals.packets),
+               totals.matched, totals.matched == 1 ? "es" : "");
   }
-  const Status closed = filter_run.close();
-  if (status && !closed) {
-    status = closed;
+  // What was whole of a damaged file counts.
+  if (ending.status || (ending.counted && totals.packets != 0)) {
+    print_totals(filter_run);
   }
-  if (status || filter_run.totals().packets != 0) {
-    if (filter_run.stopped() || !status) {
-      const FilterTotals& totals = filter_run.totals();
-      fmt::print(stderr, "weir: stopped after {}, {} of which match{}\n",
-                 packets_of(totals.packets), totals.matched, totals.matched == 1 ? "es" : "");
-    }
-    if (status) {
-      print_totals(filter_run);
-    }
-  }
-  return status;
+  return ending.status;
 }
 
 }  // namespace
@@ -250,6 +282,8 @@ Command filter_command() {
           {"split", 0, OptionKind::kValue, "RULES",
            "each packet to the file of every rule it matches"},
           {"first", 0, OptionKind::kFlag, "", "with --split: only to that of the first"},
+          {"strict", 0, OptionKind::kFlag, "",
+           "end where a link type does not take the filter (else: no match)"},
           {"engine", 0, OptionKind::kValue, "NAME",
            "which engine runs the filter (extended-jit where it exists)"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},

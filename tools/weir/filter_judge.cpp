@@ -16,6 +16,10 @@ Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_
   }
   std::vector<engine::Filter> filters;
   for (std::size_t rule = first; rule < first + count; ++rule) {
+    const auto taken = filter_for(rule, link_type);
+    if (taken && *taken == nullptr) {
+      return nullptr;
+    }
     auto filter = branches_[rule]->filters.filter(link_type, swapped_);
     if (!filter) {
       joined_.erase(found);
@@ -33,9 +37,13 @@ Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_
 // One rule after the other.
 Status FilterRun::judge_alone(std::size_t rule, const cbpf::Batch& batch, const std::string& file,
                               std::vector<std::uint32_t>& verdicts) {
-  const auto filter = branches_[rule]->filters.get(batch.link_type, swapped_);
+  const auto filter = filter_for(rule, batch.link_type);
   if (!filter) {
     return tl::make_unexpected(filter.error());
+  }
+  if (*filter == nullptr) {
+    std::fill(verdicts.begin(), verdicts.end(), 0);
+    return {};
   }
   return run_filter(**filter, batch, file, verdicts);
 }

@@ -128,10 +128,13 @@ void FilterRun::Reading::commit(Job& job) {
     job.status = std::move(intact);
     job.judged = 0;
   }
+  const bool damaged = job.status && !job.piece.end();
   Status status = job.status ? job.piece.end() : job.status;
+  bool failed = false;
   for (std::size_t i = 0; i < job.judged && !over; ++i) {
     if (auto done = run.commit(job.piece.batches()[i], job.verdicts[i]); !done) {
       status = std::move(done);
+      failed = true;
       over = true;
     }
     if (run.ended_) {
@@ -143,7 +146,8 @@ void FilterRun::Reading::commit(Job& job) {
   run.progress_.update(run.bytes_before_ + bytes_read, run.totals_.packets);
   if (!status) {
     over = true;
-    if (!run.stop_.requested()) {  // Else the signal ended the waiting.
+    if (!run.stopped()) {  // Else the signal ended the waiting.
+      run.input_failed_ = damaged && !failed;
       result = std::move(status);
     }
   }
@@ -165,7 +169,7 @@ Status FilterRun::Reading::work_in_threads(std::uint32_t count) {
   // A signal may have come to this thread while another one waits for a pipe, or is about to: it is
   // told again until it has heard.
   while (!left.wait_for(lock, kBetweenSignals, [&] { return working == 0; })) {
-    if (run.stop_.requested()) {
+    if (run.stopped()) {
       for (std::thread& thread : threads) {
         ::pthread_kill(thread.native_handle(), SIGINT);
       }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 #include "cbpf/compile.h"
 #include "cbpf/savefile_writer.h"
@@ -42,6 +44,11 @@ void count(const cbpf::Batch& batch, const std::vector<std::uint32_t>& verdicts,
 
 }  // namespace
 
+bool is_refusal(const Error& error) {
+  return error.code == ErrorCode::kSyntax || error.code == ErrorCode::kUnsupported ||
+         error.code == ErrorCode::kInvalidProgram;
+}
+
 Result<engine::Prepared*> FilterByLinkType::get(int link_type, bool swapped) {
   const std::scoped_lock lock(mutex_);
   auto made = find(link_type, swapped);
@@ -56,18 +63,24 @@ Result<engine::Filter> FilterByLinkType::filter(int link_type, bool swapped) {
               : tl::make_unexpected(std::move(made.error()));
 }
 
+bool FilterByLinkType::any() {
+  const std::scoped_lock lock(mutex_);
+  return std::any_of(made_.begin(), made_.end(),
+                     [](const auto& made) { return made.second.has_value(); });
+}
+
 Result<FilterByLinkType::Made*> FilterByLinkType::find(int link_type, bool swapped) {
   auto found = made_.find({link_type, swapped});
   if (found == made_.end()) {
-    auto made = make(link_type, swapped);
-    if (!made) {
-      return tl::make_unexpected(rule_ == nullptr
-                                     ? std::move(made.error())
-                                     : at_rule(std::move(made.error()), *rule_, plan_.rules_file));
-    }
-    found = made_.emplace(std::pair(link_type, swapped), std::move(*made)).first;
+    auto made = make(link_type, swapped).map_error([this](Error error) {
+      return rule_ == nullptr ? error : at_rule(std::move(error), *rule_, plan_.rules_file);
+    });
+    found = made_.emplace(std::pair(link_type, swapped), std::move(made)).first;
   }
-  return &found->second;
+  if (!found->second) {
+    return tl::make_unexpected(found->second.error());
+  }
+  return &*found->second;
 }
 
 Result<FilterByLinkType::Made> FilterByLinkType::make(int link_type, bool swapped) const {
@@ -102,26 +115,34 @@ FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
 FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rule]->totals; }
 
 Status FilterRun::run(const std::string& file) {
+  input_failed_ = false;
   auto reader = cbpf::SavefileReader::open(file);
   if (!reader) {
+    input_failed_ = true;
     return tl::make_unexpected(reader.error());
   }
-  if (auto begun = begin(*reader); !begun) {
+  if (auto begun = begin(*reader, file); !begun) {
     return begun;
+  }
+  if (!stop_) {
+    stop_.emplace();
   }
   // Unpacking takes several times longer than all the rest and cannot be shared. Handing what is
   // unpacked to another processor costs more than filtering it here.
-  return read(*reader, file, reader->compressed() ? 1 : plan_.threads);
+  Status status = read(*reader, file, reader->compressed() ? 1 : plan_.threads);
+  say_refused(file);
+  return status;
 }
 
 // Makes the filters before the output files, so that a wrong expression leaves none behind.
-Status FilterRun::begin(const cbpf::SavefileReader& reader) {
+Status FilterRun::begin(const cbpf::SavefileReader& reader, const std::string& file) {
   const cbpf::SavefileHeader& header = reader.header();
   swapped_ = header.swapped;
   for (const auto& branch : branches_) {
     const auto filter =
         branch->filters.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), swapped_);
-    if (!filter) {
+    if (!filter && (plan_.strict || !is_refusal(filter.error()) ||
+                    !takes_another(branch->filters, reader, file))) {
       return tl::make_unexpected(filter.error());
     }
   }
@@ -130,6 +151,78 @@ Status FilterRun::begin(const cbpf::SavefileReader& reader) {
   }
   opened_ = true;
   return open_outputs(reader);
+}
+
+// Whether packets of some link type take the filter that those of the first interface do not: of a
+// file before this one, or of this one, which is read to its end for that.
+bool FilterRun::takes_another(FilterByLinkType& filters, const cbpf::SavefileReader& reader,
+                              const std::string& file) const {
+  if (filters.any()) {
+    return true;
+  }
+  for (const cbpf::SavefileInterface& interface : reader.interfaces()) {
+    if (filters.get(interface.link_type, swapped_)) {
+      return true;
+    }
+  }
+  std::error_code ignored;
+  if (reader.header().format != cbpf::SavefileFormat::kPcapng || file == "-" ||
+      !std::filesystem::is_regular_file(file, ignored)) {
+    return false;
+  }
+  auto again = cbpf::SavefileReader::open(file);
+  while (again) {
+    const auto batch = again->next_batch();
+    if (!batch || batch->done()) {
+      break;
+    }
+    if (!batch->packets.empty() && filters.get(batch->link_type, swapped_)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Null where packets of the link type do not take the filter, and so do not match it.
+Result<engine::Prepared*> FilterRun::filter_for(std::size_t rule, int link_type) {
+  auto filter = branches_[rule]->filters.get(link_type, swapped_);
+  if (!filter && !plan_.strict && is_refusal(filter.error())) {
+    any_refused_ = true;
+    return nullptr;
+  }
+  return filter;
+}
+
+void FilterRun::count_refused(const cbpf::Batch& batch) {
+  for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
+    if (branches_[rule]->filters.get(batch.link_type, swapped_)) {
+      continue;
+    }
+    unfiltered_ += batch.packets.size();
+    for (std::size_t i = 0; i < batch.packets.size(); ++i) {
+      ++refused_[{rule, batch.link_type, batch.interface(i)}];
+    }
+  }
+}
+
+// Once for each interface of a file and each filter.
+void FilterRun::say_refused(const std::string& file) {
+  if (!refused_.empty()) {
+    progress_.clear();
+  }
+  for (const auto& [refusal, packets] : refused_) {
+    const auto filter = branches_[refusal.rule]->filters.get(refusal.link_type, swapped_);
+    const Error error = {
+        .message = fmt::format("interface {} has the link type {}, which does not take the filter "
+                               "({}): its {} packet{} not match",
+                               refusal.interface, cbpf::link_type_name(refusal.link_type),
+                               filter ? "" : to_string(filter.error()), packets,
+                               packets == 1 ? " does" : "s do"),
+        .place = {.file = file == "-" ? "standard input" : file},
+        .detail = {}};
+    fmt::print(stderr, "weir: {}\n", to_string(error));
+  }
+  refused_.clear();
 }
 
 Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
@@ -193,7 +286,11 @@ Status FilterRun::commit(cbpf::Batch batch, const Verdicts& verdicts) {
     count(batch, deciding(verdicts), all);
     ended_ = true;
   }
+  if (any_refused_) {
+    count_refused(batch);
+  }
   totals_ += all;
+  stop_->report(totals_.packets, totals_.matched);
   bool full = opened_;
   for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
     Branch& branch = *branches_[rule];

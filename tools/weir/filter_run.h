@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -42,6 +43,7 @@ struct FilterPlan {
   std::string rules_file;
   std::vector<filter::Rule> rules;
   bool first = false;
+  bool strict = false;  // A filter that a link type does not take ends the run.
 };
 
 struct FilterTotals {
@@ -57,8 +59,12 @@ struct FilterTotals {
   }
 };
 
-// A filter as each link type of the files needs it, made when the first such packet comes. Threads
-// may ask at the same time.
+// Whether the error says that the filter is not one for the packets (a link type that is unknown or
+// lacks what the expression tests), and not that it cannot be made now.
+bool is_refusal(const Error& error);
+
+// A filter as each link type of the files needs it, made when the first such packet comes.
+// Thread-safe.
 class FilterByLinkType {
  public:
   // `rule` may be null: the filter of the plan.
@@ -67,6 +73,8 @@ class FilterByLinkType {
   Result<engine::Prepared*> get(int link_type, bool swapped);
   // What get() was made of.
   Result<engine::Filter> filter(int link_type, bool swapped);
+  // Whether it could be made for one link type.
+  bool any();
 
  private:
   struct Made {
@@ -79,7 +87,7 @@ class FilterByLinkType {
   const FilterPlan& plan_;
   const filter::Rule* rule_;
   std::mutex mutex_;
-  std::map<std::pair<int, bool>, Made> made_;
+  std::map<std::pair<int, bool>, Result<Made>> made_;
 };
 
 class FilterRun {
@@ -90,8 +98,16 @@ class FilterRun {
   Status run(const std::string& file);
 
   // Whether what is left of the input is of no interest.
-  bool finished() const { return stop_.requested() || ended_; }
-  bool stopped() const { return stop_.requested(); }
+  bool finished() const { return stopped() || ended_; }
+  bool stopped() const { return stop_ && stop_->requested(); }
+
+  // Whether the last run() failed because its file cannot be read or is damaged; others may still
+  // be run.
+  bool input_failed() const { return input_failed_; }
+
+  // Packets that do not match because their link type does not take a filter; one is counted for
+  // each such filter.
+  std::uint64_t unfiltered() const { return unfiltered_; }
 
   // Closes the files that were written; the first error.
   Status close();
@@ -118,7 +134,20 @@ class FilterRun {
   struct Job;
   struct Reading;
 
-  Status begin(const cbpf::SavefileReader& reader);
+  // A filter that the packets of an interface, by its number and link type, are not shown.
+  struct Refusal {
+    std::size_t rule = 0;
+    int link_type = 0;
+    std::uint32_t interface = 0;
+    auto operator<=>(const Refusal&) const = default;
+  };
+
+  Status begin(const cbpf::SavefileReader& reader, const std::string& file);
+  bool takes_another(FilterByLinkType& filters, const cbpf::SavefileReader& reader,
+                     const std::string& file) const;
+  Result<engine::Prepared*> filter_for(std::size_t rule, int link_type);
+  void count_refused(const cbpf::Batch& batch);
+  void say_refused(const std::string& file);
   Status open_outputs(const cbpf::SavefileReader& reader);
   Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
   // The filters' part of the work, for any thread.
@@ -140,7 +169,7 @@ class FilterRun {
   FilterPlan plan_;
   filter::Progress& progress_;
   std::vector<std::unique_ptr<Branch>> branches_;
-  StopSignals stop_;
+  std::optional<StopSignals> stop_;  // From the first filter on that is made.
   MapGuard guard_;
   // Rules as one, by the first of them, link type and byte order; null where they cannot be.
   std::map<std::tuple<std::size_t, int, bool>, std::unique_ptr<engine::Prepared>> joined_;
@@ -148,6 +177,10 @@ class FilterRun {
   std::mutex kernel_;  // The kernel's engines take one batch at a time.
   std::atomic<bool> ended_ = false;
   bool opened_ = false;
+  bool input_failed_ = false;
+  std::atomic<bool> any_refused_ = false;
+  std::map<Refusal, std::uint64_t> refused_;  // Packets of this file.
+  std::uint64_t unfiltered_ = 0;
   bool swapped_ = false;            // The file that is read.
   std::uint64_t bytes_before_ = 0;  // Of the files that have been read.
   FilterTotals totals_;

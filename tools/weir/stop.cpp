@@ -1,34 +1,82 @@
 #include "tools/weir/stop.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <string_view>
 
 namespace weir::tool {
 namespace {
 
 // A signal handler can reach nothing but what is static.
 std::atomic<bool> g_stop = false;
+std::atomic<std::uint64_t> g_packets = 0;
+std::atomic<std::uint64_t> g_matched = 0;
 static_assert(std::atomic<bool>::is_always_lock_free);
-struct sigaction g_old_int;
-struct sigaction g_old_term;
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-void on_signal(int) { g_stop = true; }
+constexpr std::array<int, 4> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+std::array<struct sigaction, kSignals.size()> g_old;
+
+void on_stop(int) { g_stop = true; }
+
+// Writes one line to standard error, by calls that a signal handler may make.
+void on_report(int) {
+  const int error = errno;
+  std::array<char, 128> line{};
+  std::size_t size = 0;
+  const auto add = [&](std::string_view text) {
+    for (std::size_t i = 0; i < text.size() && size < line.size(); ++i) {
+      line[size++] = text[i];
+    }
+  };
+  const auto add_number = [&](std::uint64_t number) {
+    std::array<char, 20> digits{};
+    const char* const end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+    add({digits.data(), static_cast<std::size_t>(end - digits.data())});
+  };
+  add("weir: ");
+  add_number(g_packets.load());
+  add(" packets so far, ");
+  add_number(g_matched.load());
+  add(" match\n");
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), size);
+  errno = error;
+}
 
 }  // namespace
 
 StopSignals::StopSignals() {
   g_stop = false;
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigaction(SIGINT, &action, &g_old_int);
-  sigaction(SIGTERM, &action, &g_old_term);
+  report(0, 0);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    const bool reports = kSignals[i] == SIGUSR1;
+    struct sigaction action {};
+    action.sa_handler = reports ? on_report : on_stop;
+    action.sa_flags = reports ? SA_RESTART : 0;
+    sigaction(kSignals[i], &action, &g_old[i]);
+    // Under nohup the end of a session ends nothing.
+    if (kSignals[i] == SIGHUP && g_old[i].sa_handler == SIG_IGN) {
+      sigaction(kSignals[i], &g_old[i], nullptr);
+    }
+  }
 }
 
 StopSignals::~StopSignals() {
-  sigaction(SIGINT, &g_old_int, nullptr);
-  sigaction(SIGTERM, &g_old_term, nullptr);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], &g_old[i], nullptr);
+  }
 }
 
 bool StopSignals::requested() const { return g_stop; }
+
+void StopSignals::report(std::uint64_t packets, std::uint64_t matched) {
+  g_packets = packets;
+  g_matched = matched;
+}
 
 }  // namespace weir::tool
