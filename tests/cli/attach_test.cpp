@@ -258,7 +258,7 @@ TEST(KernelEngines, FilterAndBenchRunThem) {
                              "1000", "-r", capture, "icmp"});
   ASSERT_EQ(bench.status, 0) << bench.err;
   const json object = json::parse(bench.out);
-  for (const json& engine : object["engines"]) {
+  for (const json& engine : object["sections"][0]["engines"]) {
     EXPECT_TRUE(engine["skipped"].is_null()) << engine;
     EXPECT_TRUE(engine["ns_per_packet"].is_object()) << engine;
   }

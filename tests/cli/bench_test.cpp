@@ -36,13 +36,14 @@ TEST(Bench, JsonKeepsItsContract) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   const json object = json::parse(answer.out);
   EXPECT_EQ(object["filter"], "tcp port 80");
-  EXPECT_GT(object["traffic"]["packets"], 0);
-  EXPECT_GT(object["traffic"]["bytes"], 0);
+  EXPECT_GT(object["sections"][0]["traffic"]["packets"], 0);
+  EXPECT_GT(object["sections"][0]["traffic"]["bytes"], 0);
   EXPECT_TRUE(object["machine"].is_string());
-  const json engines = without_dpdk(object["engines"]);
+  EXPECT_FALSE(object.contains("engines")) << "each section is there once";
+  const json engines = without_dpdk(object["sections"][0]["engines"]);
   ASSERT_EQ(engines.size(), 4U);  // Those asked for, and bpf_filter() on better code.
   for (const json& engine : engines) {
-    EXPECT_EQ(engine["matched"], object["engines"][0]["matched"]);
+    EXPECT_EQ(engine["matched"], object["sections"][0]["engines"][0]["matched"]);
     EXPECT_GT(engine["instructions"], 0);
     EXPECT_EQ(engine["native_bytes"], 0);
     EXPECT_TRUE(engine["skipped"].is_null());
@@ -50,12 +51,12 @@ TEST(Bench, JsonKeepsItsContract) {
     EXPECT_LE(engine["ns_per_packet"]["min"], engine["ns_per_packet"]["median"]);
     EXPECT_LE(engine["ns_per_packet"]["median"], engine["ns_per_packet"]["max"]);
   }
-  EXPECT_EQ(object["engines"][0]["name"], "libpcap");
-  EXPECT_EQ(object["engines"][0]["design"], 1993);
-  EXPECT_EQ(object["engines"][0]["ratio"], 1.0);
-  EXPECT_EQ(object["engines"][1]["design"], 2014);
-  EXPECT_EQ(object["engines"][2]["name"], "libpcap-O");
-  EXPECT_EQ(object["engines"][2]["design"], 1993);
+  EXPECT_EQ(object["sections"][0]["engines"][0]["name"], "libpcap");
+  EXPECT_EQ(object["sections"][0]["engines"][0]["design"], 1993);
+  EXPECT_EQ(object["sections"][0]["engines"][0]["ratio"], 1.0);
+  EXPECT_EQ(object["sections"][0]["engines"][1]["design"], 2014);
+  EXPECT_EQ(object["sections"][0]["engines"][2]["name"], "libpcap-O");
+  EXPECT_EQ(object["sections"][0]["engines"][2]["design"], 1993);
 }
 
 TEST(Bench, AHookIsItsEngines) {
@@ -63,7 +64,7 @@ TEST(Bench, AHookIsItsEngines) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   const json object = json::parse(answer.out);
   std::string names;
-  for (const json& engine : without_dpdk(object["engines"])) {
+  for (const json& engine : without_dpdk(object["sections"][0]["engines"])) {
     names += engine["name"].get<std::string>() + " ";
   }
   EXPECT_EQ(names,
@@ -140,7 +141,7 @@ TEST(Bench, ReportsHotAndUnseenTrafficApart) {
 TEST(Bench, TakesTheLinkTypeOfTheFile) {
   const Answer answer = bench({"-r", WEIR_PCAPS_DIR "/raw.pcap", "ip"});
   ASSERT_EQ(answer.status, 0) << answer.err;
-  EXPECT_GT(json::parse(answer.out)["engines"][0]["matched"], 0);
+  EXPECT_GT(json::parse(answer.out)["sections"][0]["engines"][0]["matched"], 0);
 }
 
 TEST(Bench, PrintsATable) {
@@ -149,6 +150,39 @@ TEST(Bench, PrintsATable) {
   EXPECT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.out.find("hot traffic: "), std::string::npos) << answer.out;
   EXPECT_NE(answer.out.find("  libpcap                  1993 "), std::string::npos) << answer.out;
+}
+
+// Data goes to a file here: no bars, and ratios that a reader can compute from the times beside
+// them.
+TEST(Bench, TheTableFitsAHundredColumnsAndEndsInPlainWords) {
+  const Answer answer = weir({"bench", "--rounds", "7", "--hook", "user", "tcp port 80"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(answer.err.find('\r'), std::string::npos);
+  EXPECT_EQ(answer.out.find("\u2588"), std::string::npos) << answer.out;
+  std::istringstream lines(answer.out);
+  double libpcap_ns = 0;
+  int ratios = 0;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_TRUE(line.size() <= 100 || line.starts_with("machine")) << line;
+    std::istringstream words(line);
+    std::string name, range;
+    double design = 0, instructions = 0, ns = 0, ratio = 0;
+    if (!(words >> name >> design >> instructions >> ns >> range >> ratio)) {
+      continue;
+    }
+    libpcap_ns = name == "libpcap" ? ns : libpcap_ns;
+    if (libpcap_ns > 0 && name.starts_with("extended-")) {
+      const double rounding = 0.006 + 0.05 / ns + ratio * 0.05 / ns;
+      EXPECT_NEAR(ratio, libpcap_ns / ns, rounding) << line;
+      ++ratios;
+    }
+  }
+  EXPECT_EQ(ratios, 4) << answer.out;
+  const std::size_t end = answer.out.find("\ncompared  classic BPF (1993) and eBPF (2014), ");
+  ASSERT_NE(end, std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("\nresult    in user space, hot: ", end), std::string::npos);
+  EXPECT_NE(answer.out.find("\nnext      `weir explain 'tcp port 80'` shows", end),
+            std::string::npos);
 }
 
 TEST(Bench, WrongInputIsSaid) {

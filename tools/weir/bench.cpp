@@ -11,6 +11,7 @@
 #include "tools/weir/corpus_report.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/growth_report.h"
+#include "tools/weir/layout.h"
 
 namespace weir::tool {
 namespace {
@@ -110,7 +111,7 @@ Result<std::vector<bench::Traffic>> wanted_traffic(const Options& options) {
 // What is done now, on one line of a terminal that is written over and over.
 class StatusLine {
  public:
-  StatusLine() : terminal_(isatty(STDERR_FILENO) == 1) {}
+  StatusLine() : terminal_(draws_on(STDERR_FILENO)) {}
   StatusLine(const StatusLine&) = delete;
   StatusLine& operator=(const StatusLine&) = delete;
   ~StatusLine() { say(""); }
@@ -240,7 +241,8 @@ Status run(const Options& options) {
   }
   status.say("");
   const Report report{input->text, this_machine(), std::move(sections)};
-  fmt::print("{}", options.has("json") ? to_json(report) : to_table(report));
+  fmt::print("{}",
+             options.has("json") ? to_json(report) : to_table(report, draws_on(STDOUT_FILENO)));
   return {};
 }
 

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tools/weir/bench_conclusion.h"
 #include "tools/weir/bench_json.h"
+#include "tools/weir/layout.h"
 
 namespace weir::tool {
 namespace {
@@ -15,8 +17,9 @@ namespace {
 using bench::Method;
 using nlohmann::json;
 
-constexpr std::size_t kBar = 9;    // Characters of the longest bar.
-constexpr double kMuchSlower = 2;  // ns; by which a classic filter has to win to be advised.
+constexpr std::size_t kBar = 9;      // Characters of the longest bar.
+constexpr std::size_t kReason = 27;  // Column of why a row was skipped.
+constexpr double kMuchSlower = 2;    // ns; by which a classic filter has to win to be advised.
 
 std::string method_title(Method method) {
   switch (method) {
@@ -89,15 +92,30 @@ std::string bar(double ns, double slowest) {
   return out;
 }
 
-void print_row(std::string& out, const bench::Row& row, double slowest) {
-  out += fmt::format("  {:<24} {} {:>6} {:>8.1f} {:>14} {:>7} {}\n", row.name, row.design,
-                     row.footprint.instructions, row.ns_per_packet.median,
-                     fmt::format("{:.1f}..{:.1f}", row.ns_per_packet.min, row.ns_per_packet.max),
-                     row.ratio_to_base ? fmt::format("{:.2f}x", *row.ratio_to_base) : std::string(),
-                     bar(row.ns_per_packet.median, slowest));
+// The base's median over the row's, so that the column follows from the one of times; empty where
+// the cost drowns in noise.
+std::string ratio_of_medians(const bench::Row& row, const bench::Row* base) {
+  if (base == nullptr || !row.ratio_to_base || row.ns_per_packet.median <= 0) {
+    return "";
+  }
+  return fmt::format("{:.2f}x", base->ns_per_packet.median / row.ns_per_packet.median);
 }
 
-void print_method(std::string& out, const bench::Comparison& comparison, Method method) {
+// `slowest` 0 draws no bar.
+std::string to_line(const bench::Row& row, const bench::Row* base, double slowest) {
+  std::string line =
+      fmt::format("  {:<24} {} {:>6} {:>8.1f} {:>14} {:>7}", row.name, row.design,
+                  row.footprint.instructions, row.ns_per_packet.median,
+                  fmt::format("{:.1f}..{:.1f}", row.ns_per_packet.min, row.ns_per_packet.max),
+                  ratio_of_medians(row, base));
+  if (slowest > 0) {
+    line += " " + bar(row.ns_per_packet.median, slowest);
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+void print_method(std::string& out, const bench::Comparison& comparison, Method method, bool bars) {
   double slowest = 0;
   bool any = false;
   for (const bench::Row& row : comparison.rows) {
@@ -116,7 +134,7 @@ void print_method(std::string& out, const bench::Comparison& comparison, Method 
   for (const int design : {1993, 2014}) {
     for (const bench::Row& row : comparison.rows) {
       if (row.method == method && row.design == design && row.skipped.empty()) {
-        print_row(out, row, slowest);
+        out += to_line(row, base, bars ? slowest : 0);
       }
     }
   }
@@ -136,7 +154,8 @@ void print_skipped(std::string& out, const bench::Comparison& comparison) {
   for (const bench::Row& row : comparison.rows) {
     if (!row.skipped.empty()) {
       out += first ? "\n" : "";
-      out += fmt::format("  {:<24} {}{}\n", row.name, row.wrong ? "" : "skipped: ", row.skipped);
+      const std::string reason = (row.wrong ? "" : "skipped: ") + row.skipped;
+      out += fmt::format("  {:<24} {}", row.name, wrap_words(reason, kReason, kTableColumns));
       first = false;
     }
   }
@@ -225,7 +244,7 @@ std::string this_machine() {
   return fmt::format("{}, {} {}, weir {}", model, system.sysname, system.release, WEIR_VERSION);
 }
 
-std::string to_table(const Report& report) {
+std::string to_table(const Report& report, bool bars) {
   std::string out =
       fmt::format("filter   {}\nmachine  {}\n",
                   report.filter.empty() ? "(everything)" : report.filter, report.machine);
@@ -240,14 +259,14 @@ std::string to_table(const Report& report) {
                          comparison.left_out);
     }
     for (const Method method : bench::kMethods) {
-      print_method(out, comparison, method);
+      print_method(out, comparison, method, bars);
     }
     if (const auto advice = socket_advice(comparison)) {
-      out += "  " + *advice + "\n";
+      out += "  " + wrap_words(*advice, 2, kTableColumns);
     }
     print_skipped(out, comparison);
   }
-  return out;
+  return out + "\n" + conclusion(report);
 }
 
 std::string to_json(const Report& report) {
@@ -255,11 +274,8 @@ std::string to_json(const Report& report) {
   for (const Section& section : report.sections) {
     sections.push_back(section_json(section));
   }
-  json out = {{"filter", report.filter},
-              {"traffic", sections[0]["traffic"]},
-              {"machine", report.machine},
-              {"engines", sections[0]["engines"]},
-              {"sections", std::move(sections)}};
+  json out = {
+      {"filter", report.filter}, {"machine", report.machine}, {"sections", std::move(sections)}};
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -21,18 +21,20 @@ struct Report {
 // "AMD EPYC, Linux 6.18.44, weir 0.1.0"
 std::string this_machine();
 
-// A table a section, a bar a row: as long as the engine is slow against the slowest of its method.
-// Fits 80 columns.
-std::string to_table(const Report& report);
+// A table per section, and the conclusion. With `bars`, for a terminal that can draw them, a row
+// ends with one: as long as the engine is slow against the slowest of its method. The ratio of a
+// row is its base's median over its own. Fits 100 columns, but for the processor's name and the
+// filter.
+std::string to_table(const Report& report, bool bars);
 
 // One line of JSON:
-// {"filter","traffic":{"source","packets","bytes","left_out"},"machine","engines":[{"name","design",
-//  "instructions","native_bytes","matched","method","ns_per_packet":{"min","median","max"},"ratio",
-//  "ratio_to_base","skipped","wrong"}],"sections":[{"traffic","hot","engines","bases","noise_ns"},…]}
-// where "traffic" and "engines" are those of the first section; ns_per_packet and the ratios are
-// null in a row that was skipped, and "skipped" is null in the others. "ratio" is libpcap's time
-// over the row's, "ratio_to_base" that of its method's row in "bases". "wrong" is null but in the
-// row of a peer that is not right,
+// {"filter","machine","sections":[{"hot","traffic":{"source","packets","bytes","left_out"},
+//  "engines":[{"name","design","instructions","native_bytes","matched","method",
+//  "ns_per_packet":{"min","median","max"},"ratio","ratio_to_base","skipped","wrong"}],
+//  "bases","noise_ns"},…]}
+// ns_per_packet and the ratios are null in a row that was skipped, and "skipped" is null in the
+// others. "ratio" is libpcap's time over the row's, "ratio_to_base" that of its method's row in
+// "bases". "wrong" is null but in the row of a peer that is not right,
 // {"packets","shown","packet","got","right","crashed","inherited","bytes"} as bench::Wrong tells,
 // the bytes in hex, "got" null where it crashed.
 std::string to_json(const Report& report);

@@ -6,6 +6,8 @@
 #include <boost/program_options.hpp>
 #include <charconv>
 
+#include "tools/weir/layout.h"
+
 namespace weir::tool {
 namespace {
 
@@ -142,30 +144,23 @@ std::vector<std::string> split_names(std::string_view text) {
 }
 
 std::string help_page(const Command& command) {
-  std::string page =
-      fmt::format("usage: weir {} {}\n\n{}\n", command.name, command.usage, command.description);
+  const std::string usage = fmt::format("usage: weir {} ", command.name);
+  std::string page = usage + wrap_words(command.usage, usage.size(), kHelpColumns) + "\n" +
+                     wrap_paragraphs(command.description, kHelpColumns);
   std::size_t width = 0;
   for (const OptionSpec& spec : command.options) {
     width = std::max(width, left_column(spec).size());
   }
   page += "\noptions:\n";
   for (const OptionSpec& spec : command.options) {
-    std::string left = left_column(spec);
-    for (std::string_view rest = spec.help;;) {
-      const std::size_t end = std::min(rest.find('\n'), rest.size());
-      page += fmt::format("{:<{}}  {}\n", left, width, rest.substr(0, end));
-      if (end == rest.size()) {
-        break;
-      }
-      rest.remove_prefix(end + 1);
-      left.clear();
-    }
+    page += fmt::format("{:<{}}  {}", left_column(spec), width,
+                        wrap_words(spec.help, width + 2, kHelpColumns));
   }
   if (!command.examples.empty()) {
-    page += fmt::format("\nexamples:\n{}\n", command.examples);
+    page += "\nexamples:\n" + wrap_examples(command.examples, kHelpColumns);
   }
   if (!command.notes.empty()) {
-    page += fmt::format("\n{}\n", command.notes);
+    page += "\n" + wrap_paragraphs(command.notes, kHelpColumns);
   }
   return page;
 }

@@ -64,6 +64,7 @@ struct Command {
   std::string_view notes = {};  // Paragraphs below all else.
 };
 
+// Fits 80 columns: paragraphs, options and examples are wrapped.
 std::string help_page(const Command& command);
 
 // The names of a comma-separated list; none of an empty text.

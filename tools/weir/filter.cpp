@@ -11,6 +11,7 @@
 #include "tools/filter/rules.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/filter_run.h"
+#include "tools/weir/layout.h"
 
 namespace weir::tool {
 namespace {
@@ -225,11 +226,10 @@ Status run(const Options& options) {
   if (auto checked = plan->read.check_output("-"); !checked) {
     return checked;
   }
-  filter::Progress progress(::isatty(STDERR_FILENO) != 0 ? stderr : nullptr, total_size(*files),
-                            [] {
-                              const auto now = std::chrono::steady_clock::now().time_since_epoch();
-                              return std::chrono::duration<double>(now).count();
-                            });
+  filter::Progress progress(draws_on(STDERR_FILENO) ? stderr : nullptr, total_size(*files), [] {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration<double>(now).count();
+  });
   FilterRun filter_run(std::move(*plan), progress);
   const Ending ending = run_files(filter_run, progress, *files);
   const FilterTotals& totals = filter_run.totals();

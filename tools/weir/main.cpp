@@ -28,15 +28,15 @@ std::vector<Command> all_commands() {
 std::string overview() {
   std::string page =
       "usage: weir COMMAND [options] [--] EXPRESSION\n\n"
-      "weir compiles tcpdump expressions, runs them in the machine of 1993 (classic BPF) and the\n"
-      "machine of 2014 (eBPF), attaches them to sockets, tc and XDP, and measures both designs on\n"
-      "the same traffic.\n\ncommands:\n";
+      "weir compiles tcpdump expressions, runs them in the machine of 1993 (classic\n"
+      "BPF) and the machine of 2014 (eBPF), attaches them to sockets, tc and XDP, and\n"
+      "measures both designs on the same traffic.\n\ncommands:\n";
   for (const Command& command : all_commands()) {
     page += fmt::format("  {:<9} {}\n", command.name, command.summary);
   }
   page +=
       "  help      this page, or the page of a command\n\n"
-      "Data goes to stdout, talk to stderr. Exit status: 0 done, 1 an error, 2 a wrong call.\n"
+      "Data goes to stdout, messages to stderr. Exit status: 0 done, 1 error, 2 usage.\n"
       "`weir help COMMAND` tells more, `weir --version` what this is built with.\n";
   return page;
 }

@@ -1,0 +1,15 @@
+// The last lines of the comparison, in plain words.
+#pragma once
+
+#include <string>
+
+#include "tools/weir/bench_report.h"
+
+namespace weir::tool {
+
+// Three sentences, wrapped for a table: what was compared, which design is faster where and by how
+// much (the fastest row of each design by its median, at every hook that was measured), and what to
+// type next. A hook whose rows are too noisy or too cheap to tell apart is named as that.
+std::string conclusion(const Report& report);
+
+}  // namespace weir::tool
