@@ -13,11 +13,14 @@ build_packages=(
 
 # To run everything tools/test runs: lint, fuzzing, the second kernel, native code of another processor.
 test_packages=(
-  clang libclang-rt-dev clang-format-14 clang-tidy-14
+  clang libclang-rt-dev
   tcpdump binutils
   qemu-system-x86 busybox-static
   qemu-user g++-aarch64-linux-gnu googletest
 )
+
+# To check the style of sources, as Debian 12 does: other versions format otherwise and have other checks.
+style_packages=(clang-format-14 clang-tidy-14)
 
 # missing_packages NAME...: prints those that are not installed, one a line.
 missing_packages() {
@@ -27,6 +30,14 @@ missing_packages() {
       echo "$name"
     fi
   done
+}
+
+# known_packages NAME...: whether each is installed or is one that apt-get could install here.
+known_packages() {
+  local name
+  while read -r name; do
+    [[ -n $(apt-cache search --names-only "^${name//+/\\+}\$" 2>/dev/null) ]] || return 1
+  done < <(missing_packages "$@")
 }
 
 # install_packages NAME...: installs what is missing. Without root, or where apt-get cannot, it says
@@ -47,11 +58,15 @@ install_packages() {
     return 1
   fi
   echo "packages: installing ${missing[*]}"
+  echo "packages: ${#missing[@]} and what they need; this takes some minutes where all are missing"
   local apt=(apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
-  # An update that fails for one source may still leave what is needed.
-  DEBIAN_FRONTEND=noninteractive "${apt[@]}" update >/dev/null || true
-  if ! DEBIAN_FRONTEND=noninteractive "${apt[@]}" install --no-install-recommends "${missing[@]}" \
-      </dev/null >/dev/null; then
+  # An update that fails for one source may still leave what is needed. What apt-get and the packages print
+  # is for the case that it fails.
+  DEBIAN_FRONTEND=noninteractive "${apt[@]}" update >/dev/null 2>&1 || true
+  local said
+  if ! said=$(DEBIAN_FRONTEND=noninteractive "${apt[@]}" install --no-install-recommends "${missing[@]}" \
+      </dev/null 2>&1); then
+    tail -n 20 <<<"$said" >&2
     mapfile -t missing < <(missing_packages "${missing[@]}")
     echo "packages: apt-get could not install: ${missing[*]}" >&2
     return 1
