@@ -4,19 +4,17 @@
 
 #include <algorithm>
 
+#include "cbpf/base/printable.h"
+
 namespace weir {
 namespace {
 
-// A sentence may quote a file that is not text, and what it quotes must not steer a terminal.
-std::string without_controls(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
-    out += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return out;
+// The cells of a terminal that a printable text without tabs takes: a byte that continues a
+// character of UTF-8 takes none.
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 }  // namespace
@@ -40,7 +38,7 @@ std::string to_string(const Error& error) {
     out += fmt::format("instruction {}: ", *place.instruction);
   }
   out += error.message;
-  return without_controls(out);
+  return printable_lines(out);
 }
 
 std::string caret_page(std::string_view text, std::size_t offset, std::size_t length) {
@@ -48,14 +46,18 @@ std::string caret_page(std::string_view text, std::size_t offset, std::size_t le
   const std::size_t before = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
   const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
   const std::size_t end = std::min(text.find('\n', offset), text.size());
-  std::string page(text.substr(begin, end - begin));
-  page += '\n';
-  for (std::size_t i = begin; i < offset; ++i) {
-    page += text[i] == '\t' ? '\t' : ' ';
+  const std::string_view line = text.substr(begin, end - begin);
+  std::string page = printable_lines(line) + '\n';
+  for (std::string_view rest = line.substr(0, std::min(offset, end) - begin); !rest.empty();) {
+    const std::size_t tab = std::min(rest.find('\t'), rest.size());
+    page.append(columns(printable(rest.substr(0, tab))), ' ');
+    page.append(tab < rest.size() ? "\t" : "");
+    rest.remove_prefix(std::min(tab + 1, rest.size()));
   }
   page += '^';
   if (length > 1 && offset < end) {
-    page.append(std::min(length, end - offset) - 1, '~');
+    const std::string marked = printable_lines(text.substr(offset, std::min(length, end - offset)));
+    page.append(std::max<std::size_t>(columns(marked), 1) - 1, '~');
   }
   return page;
 }

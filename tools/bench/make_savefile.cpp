@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "cbpf/base/printable.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/bench/number.h"
 #include "tools/bench/traffic.h"
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (const auto made = weir::bench::make_savefile(argv[1], *packets, *seed); !made) {
-    fmt::print(stderr, "weir_make_savefile: {}\n", weir::to_string(made.error()));
+    fmt::print(stderr, "weir_make_savefile: {}\n", weir::printable(weir::to_string(made.error())));
     return 1;
   }
   return 0;

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "cbpf/base/printable.h"
 #include "tools/bench/clock.h"
 #include "tools/bench/compare.h"
 #include "tools/weir/bench_report.h"
@@ -117,7 +118,7 @@ class StatusLine {
   ~StatusLine() { say(""); }
   void say(std::string_view text) const {
     if (terminal_) {
-      fmt::print(stderr, "\r{}\x1b[K", text);
+      fmt::print(stderr, "\r{}\x1b[K", printable(text));
       std::fflush(stderr);
     }
   }
@@ -224,7 +225,7 @@ Status run(const Options& options) {
   }
   for (const engine::EngineInfo& engine : engine::all_engines()) {
     if (const auto warning = engine::dialect_warning(engine.id, input->filter())) {
-      fmt::print(stderr, "weir: warning: {}; its results are not compared\n", *warning);
+      fmt::print(stderr, "weir: warning: {}; its results are not compared\n", printable(*warning));
     }
   }
   find_peers(options, *input, *measuring);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cbpf/base/printable.h"
 #include "tools/weir/bench_conclusion.h"
 #include "tools/weir/bench_json.h"
 #include "tools/weir/layout.h"
@@ -245,13 +246,13 @@ std::string this_machine() {
 }
 
 std::string to_table(const Report& report, bool bars) {
-  std::string out =
-      fmt::format("filter   {}\nmachine  {}\n",
-                  report.filter.empty() ? "(everything)" : report.filter, report.machine);
+  std::string out = fmt::format("filter   {}\nmachine  {}\n",
+                                report.filter.empty() ? "(everything)" : printable(report.filter),
+                                report.machine);
   for (const Section& section : report.sections) {
     const bench::Comparison& comparison = section.comparison;
     out += fmt::format("\n{} traffic: {}, {} packets, {} bytes\n", section.hot ? "hot" : "unseen",
-                       comparison.source, comparison.packets, comparison.bytes);
+                       printable(comparison.source), comparison.packets, comparison.bytes);
     out += fmt::format("  {} match; every result agrees{}\n", matched_packets(comparison),
                        any_wrong(comparison) ? ", but for the peers named below" : "");
     if (comparison.left_out != 0) {

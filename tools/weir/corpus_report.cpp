@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "tools/bench/claim.h"
 #include "tools/weir/bench_json.h"
@@ -32,7 +33,7 @@ std::string cell(const Number& number, int decimals) {
 
 std::string line(std::string_view name, const ColumnTable& table,
                  const std::function<Number(const Column&)>& number) {
-  std::string out = fmt::format("  {:<{}.{}}", name, kNameWidth, kNameWidth);
+  std::string out = fmt::format("  {:<{}.{}}", printable(name), kNameWidth, kNameWidth);
   for (const Column& column : table.columns) {
     out += cell(number(column), column.decimals);
   }
@@ -145,7 +146,8 @@ std::string claim_text(std::span<const bench::FilterFigures> filters) {
 std::string skipped_lines(std::span<const bench::FilterFigures> filters) {
   std::string out;
   const auto add = [&](const std::string& filter, std::string_view what, std::string_view why) {
-    const std::string said = wrapped(fmt::format("  {}: {}: {}", filter, what, why), kIndent);
+    const std::string said =
+        wrapped(fmt::format("  {}: {}: {}", printable(filter), what, printable(why)), kIndent);
     if (out.find(said) == out.npos) {
       out += said;
     }
@@ -283,7 +285,7 @@ json greatest_json(std::span<const bench::FilterFigures> filters) {
 }  // namespace
 
 std::string to_table(const CorpusReport& report) {
-  std::string out = fmt::format("corpus   {}, {} filters\nmachine  {}\n", report.corpus,
+  std::string out = fmt::format("corpus   {}, {} filters\nmachine  {}\n", printable(report.corpus),
                                 report.filters.size(), report.machine);
   for (const ColumnTable& table : corpus_tables()) {
     if (has_numbers(table, report.filters)) {
@@ -292,7 +294,9 @@ std::string to_table(const CorpusReport& report) {
   }
   out += skipped_lines(report.filters);
   for (const RefusedFilter& filter : report.refused) {
-    out += wrapped(fmt::format("  {}: not measured: {}", filter.name, filter.reason), kIndent);
+    out += wrapped(
+        fmt::format("  {}: not measured: {}", printable(filter.name), printable(filter.reason)),
+        kIndent);
   }
   return out + claim_text(report.filters);
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cbpf/base/printable.h"
 #include "tools/filter/inputs.h"
 #include "tools/filter/rules.h"
 #include "tools/weir/filter_input.h"
@@ -41,7 +42,8 @@ void print_totals(const FilterRun& run) {
   const bool only_count = plan.options.has("count");
   if (!plan.options.has("json")) {
     for (std::size_t i = 0; i < plan.rules.size(); ++i) {
-      fmt::print(out, "{}: {}\n", plan.rules[i].name, line_of(run.totals_of(i), only_count));
+      fmt::print(out, "{}: {}\n", printable(plan.rules[i].name),
+                 line_of(run.totals_of(i), only_count));
     }
     if (plan.rules.empty()) {
       fmt::print(out, "{}\n", line_of(run.totals(), only_count));
@@ -181,7 +183,7 @@ Ending run_files(FilterRun& run, filter::Progress& progress,
     ending.status = run.run(file);
     if (!ending.status && run.input_failed() && files.size() > 1) {
       progress.clear();
-      fmt::print(stderr, "weir: {}\n", to_string(ending.status.error()));
+      fmt::print(stderr, "weir: {}\n", printable(to_string(ending.status.error())));
       failed.push_back(file);
       ending.status = {};
     }

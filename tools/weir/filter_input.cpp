@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cbpf/assemble.h"
+#include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "cbpf/text.h"
 #include "cbpf/validate.h"
@@ -28,7 +29,7 @@ Error joined(const std::vector<Error>& errors, const std::string& file) {
   for (std::size_t i = 1; i < errors.size() && i < kMaxDiagnostics; ++i) {
     Error next = errors[i];
     next.place.file = file;
-    first.detail += (first.detail.empty() ? "weir: " : "\nweir: ") + to_string(next);
+    first.detail += (first.detail.empty() ? "weir: " : "\nweir: ") + printable(to_string(next));
   }
   return first;
 }

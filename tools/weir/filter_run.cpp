@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/weir/filter_input.h"
@@ -97,7 +98,7 @@ Result<FilterByLinkType::Made> FilterByLinkType::make(int link_type, bool swappe
     return tl::make_unexpected(prepared.error());
   }
   if (const auto warning = engine::dialect_warning(plan_.engine, filter)) {
-    fmt::print(stderr, "weir: warning: {}\n", *warning);
+    fmt::print(stderr, "weir: warning: {}\n", printable(*warning));
   }
   return Made{std::move(filter), std::move(*prepared)};
 }
@@ -220,7 +221,7 @@ void FilterRun::say_refused(const std::string& file) {
                                packets == 1 ? " does" : "s do"),
         .place = {.file = file == "-" ? "standard input" : file},
         .detail = {}};
-    fmt::print(stderr, "weir: {}\n", to_string(error));
+    fmt::print(stderr, "weir: {}\n", printable(to_string(error)));
   }
   refused_.clear();
 }

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "cbpf/base/printable.h"
 #include "tools/weir/command.h"
 #include "tools/weir/version.h"
 
@@ -47,9 +48,9 @@ int report(const Error& error, bool json) {
     const nlohmann::json object = {{"error", to_string(error)}};
     fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
-  fmt::print(stderr, "weir: {}\n", to_string(error));
+  fmt::print(stderr, "weir: {}\n", printable(to_string(error)));
   if (!error.detail.empty()) {
-    fmt::print(stderr, "{}\n", error.detail);
+    fmt::print(stderr, "{}\n", printable_lines(error.detail));
   }
   return error.code == ErrorCode::kUsage ? kExitUsage : kExitError;
 }
@@ -104,7 +105,8 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (help && rest.size() > 1) {
-    fmt::print(stderr, "weir: help is for one command; '{}' is a word too many\n", rest[1]);
+    fmt::print(stderr, "weir: help is for one command; '{}' is a word too many\n",
+               printable(rest[1]));
     return kExitUsage;
   }
   const std::string& wanted = help ? rest[0] : name;
@@ -118,7 +120,7 @@ int run(const std::vector<std::string>& arguments) {
     }
     return run_command(command, rest);
   }
-  fmt::print(stderr, "weir: no command is named '{}'; `weir help` lists them\n", wanted);
+  fmt::print(stderr, "weir: no command is named '{}'; `weir help` lists them\n", printable(wanted));
   return kExitUsage;
 }
 
