@@ -1,12 +1,14 @@
-// weir attach and weir detach: filters that stand on an interface when the process has gone.
+// weir attach and weir detach: rules that stay on an interface after the process has ended.
 #include <fmt/format.h>
 
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
+#include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
 #include "xdp/interface.h"
 #include "xdp/rules.h"
@@ -47,38 +49,19 @@ Result<ebpf::Action> wanted_action(const Options& options) {
                                : ebpf::Action::kCount;
 }
 
-Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RulePlace& place,
-                                   ebpf::Action action) {
-  const xdp::RuleText rule{.action = action,
-                           .hook = place.hook,
-                           .link_type = input.link_type,
-                           .attached_at = static_cast<std::uint64_t>(std::time(nullptr)),
-                           .network = xdp::network_namespace(),
-                           .expression = input.text};
+Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RuleText& rule) {
   const engine::Filter filter = input.filter();
   TranslateOptions options = engine::translate_options(
-      filter, place.hook == xdp::Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc);
-  options.rule = lower::Rule{.action = action, .text = xdp::encode_rule(rule)};
+      filter, rule.hook == xdp::Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc);
+  options.rule = lower::Rule{.action = rule.action, .text = xdp::encode_rule(rule)};
   return translate(filter.program, options);
-}
-
-nlohmann::json in_front_json(const std::vector<xdp::InFront>& all) {
-  nlohmann::json objects = nlohmann::json::array();
-  for (const xdp::InFront& one : all) {
-    objects.push_back(
-        {{"kind", one.kind},
-         {"name", one.name},
-         {"priority", one.priority == 0 ? nlohmann::json() : nlohmann::json(one.priority)},
-         {"program_id", one.program_id == 0 ? nlohmann::json() : nlohmann::json(one.program_id)}});
-  }
-  return objects;
 }
 
 void warn_of_those_in_front(const std::vector<xdp::InFront>& all) {
   std::vector<std::string> texts;
   texts.reserve(all.size());
   for (const xdp::InFront& one : all) {
-    texts.push_back(xdp::in_front_text(one));
+    texts.push_back(printable(xdp::in_front_text(one)));
   }
   if (!texts.empty()) {
     fmt::print(stderr,
@@ -88,31 +71,88 @@ void warn_of_those_in_front(const std::vector<xdp::InFront>& all) {
   }
 }
 
-void print_attached(const Options& options, const xdp::RulePlace& place, ebpf::Action action,
-                    const FilterInput& input, const xdp::AttachedRule& rule) {
+// The rule as `weir show` will list it.
+xdp::StandingRule attached_row(const xdp::RulePlace& place, const xdp::RuleText& text,
+                               const xdp::AttachedRule& rule) {
+  xdp::StandingRule row;
+  row.interface = place.interface;
+  row.hook = place.hook;
+  row.program = rule.program;
+  row.program.id = rule.program_id;
+  row.rule = text;
+  row.xdp = {rule.program_id, place.mode, rule.dispatcher};
+  row.in_front = rule.in_front;
+  return row;
+}
+
+// {"programs":[ROW], …}: what `weir show -j` prints of it, and beside that what only attaching
+// tells. The row's members are there at the top, too.
+void print_attached_json(const xdp::StandingRule& row, const xdp::AttachedRule& rule) {
+  const nlohmann::json shown = nlohmann::json::parse(rule_json(row));
+  nlohmann::json object = shown;
+  object["programs"] = {shown};
+  object["native_bytes"] = rule.program.native_bytes;
+  object["verifier_instructions"] = rule.statistics.processed_instructions;
+  object["dispatcher"] = rule.dispatcher;
+  object["fallback"] = rule.fallback.empty() ? nlohmann::json() : nlohmann::json(rule.fallback);
+  fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void print_attached(const Options& options, const xdp::StandingRule& row,
+                    const xdp::AttachedRule& rule) {
   if (options.has("json")) {
-    const nlohmann::json object = {
-        {"interface", place.interface},
-        {"hook", xdp::hook_name(place.hook)},
-        {"action", xdp::action_name(action)},
-        {"expression", input.text},
-        {"program_id", rule.program_id},
-        {"native_bytes", rule.program.native_bytes},
-        {"verifier_instructions", rule.statistics.processed_instructions},
-        {"dispatcher", rule.dispatcher},
-        {"fallback", rule.fallback.empty() ? nlohmann::json() : nlohmann::json(rule.fallback)},
-        {"in_front", in_front_json(rule.in_front)}};
-    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_attached_json(row, rule);
     return;
   }
   fmt::print("{} at {} of {}: {} (program {}, {} bytes of machine code)\n",
-             xdp::action_name(action), xdp::hook_name(place.hook), place.interface,
-             input.text.empty() ? "(everything)" : input.text, rule.program_id,
-             rule.program.native_bytes);
-  if (!rule.fallback.empty()) {
-    fmt::print(stderr, "weir: it stands alone on the interface: {}\n", rule.fallback);
+             xdp::action_name(row.rule->action), xdp::hook_name(row.hook), printable(row.interface),
+             row.rule->expression.empty() ? "(everything)" : printable(row.rule->expression),
+             row.program.id, rule.program.native_bytes);
+  if (!rule.fallback.empty() && options.has("verbose")) {
+    fmt::print(stderr, "weir: the rule is alone at the hook, without libxdp's dispatcher: {}\n",
+               printable(rule.fallback));
   }
   warn_of_those_in_front(rule.in_front);
+}
+
+// A filter that matches everything has to be meant: a forgotten expression would drop all traffic.
+Status check_everything(const Options& options) {
+  const bool words = options.words().size() > 1 || !options.expression().empty();
+  const bool given =
+      words || options.has("expression-file") || options.has("asm") || options.has("bytecode");
+  if (options.has("all") && given) {
+    return fail(ErrorCode::kUsage, "--all means every packet; it takes no expression beside it");
+  }
+  if (!options.has("all") && options.words().empty() && !given) {
+    return fail(ErrorCode::kUsage,
+                "no expression is given; --all (or an empty one, '') means every packet");
+  }
+  return {};
+}
+
+// The same for an expression of blanks, or a file with none in it.
+Status check_not_blank(const FilterText& filter, const Options& options) {
+  const bool blank = filter.form == FilterText::Form::kExpression &&
+                     filter.text.find_first_not_of(" \t\r\n") == std::string::npos;
+  if (!blank || options.has("all") || (options.words().size() == 1 && filter.text.empty())) {
+    return {};
+  }
+  return fail(ErrorCode::kUsage, "the expression is blank; --all means every packet",
+              {.file = filter.file});
+}
+
+Result<FilterText> wanted_filter(const Options& options) {
+  if (auto meant = check_everything(options); !meant) {
+    return tl::make_unexpected(meant.error());
+  }
+  auto filter = read_filter_text(options);
+  if (!filter) {
+    return filter;
+  }
+  if (auto meant = check_not_blank(*filter, options); !meant) {
+    return tl::make_unexpected(meant.error());
+  }
+  return filter;
 }
 
 Status run_attach(const Options& options) {
@@ -124,11 +164,21 @@ Status run_attach(const Options& options) {
   if (!action) {
     return tl::make_unexpected(action.error());
   }
-  const auto input = read_filter_input(options);
+  const auto filter = wanted_filter(options);
+  if (!filter) {
+    return tl::make_unexpected(filter.error());
+  }
+  const auto input = make_filter_input(*filter, options, TrafficSource{});
   if (!input) {
     return tl::make_unexpected(input.error());
   }
-  const auto program = make_program(*input, *place, *action);
+  const xdp::RuleText text{.action = *action,
+                           .hook = place->hook,
+                           .link_type = input->link_type,
+                           .attached_at = static_cast<std::uint64_t>(std::time(nullptr)),
+                           .network = xdp::network_namespace(),
+                           .expression = input->text};
+  const auto program = make_program(*input, text);
   if (!program) {
     return tl::make_unexpected(program.error());
   }
@@ -139,7 +189,7 @@ Status run_attach(const Options& options) {
   if (!rule) {
     return tl::make_unexpected(rule.error());
   }
-  print_attached(options, *place, *action, *input, *rule);
+  print_attached(options, attached_row(*place, text, *rule), *rule);
   // Only a rule that was announced stays. The end of `rule` undoes it, in one step of the kernel's.
   if (std::fflush(stdout) != 0) {
     return fail(ErrorCode::kSystem,
@@ -149,12 +199,12 @@ Status run_attach(const Options& options) {
 }
 
 Status run_detach(const Options& options) {
-  if (!options.has("interface")) {
-    return fail(ErrorCode::kUsage, "no interface is given; -i IF names one");
+  const auto interface = named_interface(options);
+  if (!interface) {
+    return tl::make_unexpected(interface.error());
   }
-  if (!options.words().empty()) {
-    return fail(ErrorCode::kUsage,
-                fmt::format("detach takes no expression ('{}')", options.expression()));
+  if (!*interface) {
+    return fail(ErrorCode::kUsage, "no interface is given; `weir detach IF` names one");
   }
   std::optional<xdp::Hook> hook;
   if (options.has("hook")) {
@@ -164,7 +214,7 @@ Status run_detach(const Options& options) {
     }
     hook = *named;
   }
-  const auto gone = xdp::detach_rules(options.get("interface"), hook);
+  const auto gone = xdp::detach_rules(**interface, hook);
   if (!gone) {
     return tl::make_unexpected(gone.error());
   }
@@ -177,7 +227,7 @@ Status run_detach(const Options& options) {
     return {};
   }
   if (gone->empty()) {
-    fmt::print("no filter of weir's stands on {}\n", options.get("interface"));
+    fmt::print("no rule of weir's is attached to {}\n", printable(**interface));
   }
   for (const xdp::StandingRule& rule : *gone) {
     fmt::print("detached: {}\n", rule_line(rule));
@@ -191,7 +241,7 @@ Command attach_command() {
   return {
       "attach",
       "put a filter on an interface, to stay there",
-      "-i IF --drop|--pass|--count [options] [--] EXPRESSION",
+      "-i IF --drop|--pass|--count [options] [--] EXPRESSION|--all",
       "Loads the filter into the kernel and leaves it on the interface when the process has gone,\n"
       "with counters (`weir stats`). --drop drops what matches, --pass drops what does not, "
       "--count\n"
@@ -208,11 +258,13 @@ Command attach_command() {
           {"drop", 0, OptionKind::kFlag, "", "drop what matches"},
           {"pass", 0, OptionKind::kFlag, "", "drop what does not match"},
           {"count", 0, OptionKind::kFlag, "", "count only"},
+          {"all", 0, OptionKind::kFlag, "", "every packet matches; there is no expression"},
           {"replace", 0, OptionKind::kFlag, "",
            "replace weir's rule, if there is one, without a gap"},
           {"force", 0, OptionKind::kFlag, "", "also replace a foreign program, override refusals"},
           {"with-gap", 0, OptionKind::kFlag, "",
            "allow a replacement in the other --mode: unfiltered in between"},
+          {"verbose", 'v', OptionKind::kFlag, "", "say how it is attached, too"},
           {"json", 'j', OptionKind::kFlag, "", "print JSON"},
       }),
       run_attach,
@@ -224,11 +276,11 @@ Command detach_command() {
   return {
       "detach",
       "take weir's filters off an interface",
-      "-i IF [--hook HOOK] [-j]",
-      "Takes every filter of weir's off the interface, or only those at one hook. Nothing is left "
+      "[--hook HOOK] [-j] IF",
+      "Takes every rule of weir's off the interface, or only those at one hook. Nothing is left "
       "of\n"
-      "them. Programs that are not weir's stay.",
-      "  weir detach -i eth0",
+      "them. Programs that are not weir's stay. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.",
+      "  weir detach eth0\n  weir detach -i eth0 --hook tc",
       {
           {"interface", 'i', OptionKind::kValue, "IF", "the interface"},
           {"hook", 0, OptionKind::kValue, "HOOK", "only this hook: xdp, tc or tc-egress"},

@@ -1,84 +1,134 @@
-// weir show and weir stats: what stands where, and what it has counted. Everything is asked of the
-// kernel; there is no state file.
+// weir show and weir stats: the programs at each interface, and what weir's have counted. The
+// kernel is queried each time; there is no state file.
 #include <fmt/format.h>
 
 #include "tools/weir/command.h"
+#include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
 #include "xdp/counters.h"
 
 namespace weir::tool {
 namespace {
 
-// The rules of the interface named by -i or the first word, or of all.
-Result<std::vector<xdp::StandingRule>> wanted_rules(const Options& options) {
-  if (options.words().size() + options.count("interface") > 1) {
-    return fail(ErrorCode::kUsage, "one interface at most can be named");
+struct Row {
+  xdp::StandingRule rule;
+  std::optional<xdp::Counters> counters;  // Of stats.
+};
+
+// The programs of the interface that is named, or of all.
+Result<std::vector<Row>> wanted_rows(const std::optional<std::string>& interface) {
+  auto rules = xdp::list_rules(interface);
+  if (!rules) {
+    return tl::make_unexpected(rules.error());
   }
-  if (options.has("interface")) {
-    return xdp::list_rules(options.get("interface"));
+  std::vector<Row> rows;
+  for (xdp::StandingRule& rule : *rules) {
+    rows.push_back({std::move(rule), std::nullopt});
   }
-  if (!options.words().empty()) {
-    return xdp::list_rules(options.words().front());
-  }
-  return xdp::list_rules();
+  return rows;
 }
 
-// {"programs":[…]} of objects that are JSON already.
-void print_programs(const std::vector<std::string>& objects) {
+// A row that cannot be read says why beside the others; it is an error when none can.
+Status any_readable(const std::vector<Row>& rows) {
+  Error error;
+  for (const Row& row : rows) {
+    if (!row.rule.error) {
+      return {};
+    }
+    if (error.message.empty()) {
+      error = *row.rule.error;
+    }
+    error.detail += (error.detail.empty() ? "" : "\n") + rule_line(row.rule);
+  }
+  if (rows.empty()) {
+    return {};
+  }
+  if (rows.size() == 1) {
+    error.message = rule_line(rows.front().rule);
+    error.detail.clear();
+  }
+  return tl::make_unexpected(std::move(error));
+}
+
+// {"programs":[…]}
+void print_json(const std::vector<Row>& rows) {
+  std::vector<std::string> objects;
+  objects.reserve(rows.size());
+  for (const Row& row : rows) {
+    objects.push_back(rule_json(row.rule, row.counters ? &*row.counters : nullptr));
+  }
   fmt::print("{{\"programs\":[{}]}}\n", fmt::join(objects, ","));
 }
 
 Status run_show(const Options& options) {
-  const auto rules = wanted_rules(options);
-  if (!rules) {
-    return tl::make_unexpected(rules.error());
+  const auto interface = named_interface(options);
+  if (!interface) {
+    return tl::make_unexpected(interface.error());
+  }
+  const auto rows = wanted_rows(*interface);
+  if (!rows) {
+    return tl::make_unexpected(rows.error());
+  }
+  if (auto readable = any_readable(*rows); !readable) {
+    return readable;
   }
   if (options.has("json")) {
-    std::vector<std::string> objects;
-    for (const xdp::StandingRule& rule : *rules) {
-      objects.push_back(rule_json(rule));
-    }
-    print_programs(objects);
+    print_json(*rows);
     return {};
   }
-  for (const xdp::StandingRule& rule : *rules) {
-    fmt::print("{}\n", rule_line(rule));
+  const bool notes = *interface || options.has("verbose");
+  for (const Row& row : *rows) {
+    fmt::print("{}\n{}", rule_line(row.rule), notes ? rule_notes(row.rule) : "");
   }
-  if (rules->empty()) {
-    fmt::print("no program stands at XDP or tc here\n");
+  if (rows->empty()) {
+    fmt::print("no program is attached at XDP or tc here\n");
   }
   return {};
 }
 
+void print_counters(const xdp::Counters& counters) {
+  fmt::print("  match    {:>12} packets {:>16} bytes\n  no match {:>12} packets {:>16} bytes\n",
+             counters.match.packets, counters.match.bytes, counters.no_match.packets,
+             counters.no_match.bytes);
+}
+
 Status run_stats(const Options& options) {
-  const auto rules = wanted_rules(options);
-  if (!rules) {
-    return tl::make_unexpected(rules.error());
+  const auto interface = named_interface(options);
+  if (!interface) {
+    return tl::make_unexpected(interface.error());
   }
-  std::vector<std::string> objects;
-  bool any = false;
-  for (const xdp::StandingRule& rule : *rules) {
-    if (!rule.rule) {
+  auto rows = wanted_rows(*interface);
+  if (!rows) {
+    return tl::make_unexpected(rows.error());
+  }
+  std::erase_if(*rows, [](const Row& row) { return !row.rule.rule && !row.rule.error; });
+  for (Row& row : *rows) {
+    if (row.rule.error) {
       continue;
     }
-    const auto counters = xdp::program_counters(rule.program.id);
-    if (!counters) {
-      return tl::make_unexpected(counters.error());
+    if (const auto counters = xdp::program_counters(row.rule.program.id)) {
+      row.counters = *counters;
+    } else {
+      row.rule.error = counters.error();
     }
-    any = true;
-    if (options.has("json")) {
-      objects.push_back(rule_json(rule, &*counters));
-      continue;
-    }
-    fmt::print(
-        "{}\n  match    {:>12} packets {:>16} bytes\n  no match {:>12} packets {:>16} bytes\n",
-        rule_line(rule), counters->match.packets, counters->match.bytes, counters->no_match.packets,
-        counters->no_match.bytes);
+  }
+  if (auto readable = any_readable(*rows); !readable) {
+    return readable;
   }
   if (options.has("json")) {
-    print_programs(objects);
-  } else if (!any) {
-    fmt::print("no filter of weir's stands here\n");
+    print_json(*rows);
+    return {};
+  }
+  const bool notes = *interface || options.has("verbose");
+  for (const Row& row : *rows) {
+    fmt::print("{}\n", rule_line(row.rule));
+    if (row.counters) {
+      print_counters(*row.counters);
+    }
+    fmt::print("{}", notes ? rule_notes(row.rule) : "");
+  }
+  if (rows->empty()) {
+    fmt::print("no rule of weir's is attached here\n");
   }
   return {};
 }
@@ -86,6 +136,7 @@ Status run_stats(const Options& options) {
 std::vector<OptionSpec> show_options() {
   return {
       {"interface", 'i', OptionKind::kValue, "IF", "only this interface"},
+      {"verbose", 'v', OptionKind::kFlag, "", "with remarks, and what is in front of each rule"},
       {"json", 'j', OptionKind::kFlag, "", "print JSON"},
   };
 }
@@ -95,9 +146,12 @@ std::vector<OptionSpec> show_options() {
 Command show_command() {
   return {
       "show",
-      "what stands on which interface",
-      "[-j] [IF]",
-      "Lists every program at XDP and tc, weir's with their expressions, others by name.",
+      "the programs attached to each interface",
+      "[-v] [-j] [IF]",
+      "Lists every program at XDP and tc, one a line: weir's with their expressions and the link\n"
+      "type these were compiled for, others by name. With -v, or for one interface, also remarks\n"
+      "and what sees packets before each rule. A program that cannot be read says why; the exit\n"
+      "status is 1 only when none can. Reading programs needs CAP_SYS_ADMIN.",
       "  weir show\n  weir show -j eth0",
       show_options(),
       run_show,
@@ -107,9 +161,10 @@ Command show_command() {
 Command stats_command() {
   return {
       "stats",
-      "packets and bytes a verdict of weir's standing filters",
-      "[-j] [IF]",
-      "Prints what every filter of weir's has counted since it was attached, summed over all CPUs.",
+      "packets and bytes per verdict of weir's attached rules",
+      "[-v] [-j] [IF]",
+      "Prints what every rule of weir's has counted since it was attached, summed over all CPUs.\n"
+      "Reading the counters needs CAP_SYS_ADMIN.",
       "  weir stats eth0",
       show_options(),
       run_stats,
