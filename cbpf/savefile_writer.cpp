@@ -170,6 +170,7 @@ void SavefileWriter::put_packet(const Packet& packet, std::uint64_t timestamp,
                                 std::uint32_t interface) {
   const auto captured = static_cast<std::uint32_t>(packet.captured.size());
   const std::uint64_t ticks = options_.nanoseconds ? timestamp : timestamp / 1000;
+  cut_timestamps_ |= !options_.nanoseconds && timestamp % 1000 != 0;
   if (options_.format == SavefileFormat::kPcap) {
     const std::uint64_t per_second = options_.nanoseconds ? kNanoseconds : kNanoseconds / 1000;
     put32(static_cast<std::uint32_t>(ticks / per_second));
@@ -212,10 +213,10 @@ bool SavefileWriter::same_layout(const Batch& batch) const {
 }
 
 Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> accept_lengths) {
-  if (options_.format == SavefileFormat::kPcap && !batch.packets.empty() &&
-      batch.link_type != options_.link_type) {
+  if (!options_.copied_blocks && !batch.packets.empty() && batch.link_type != options_.link_type) {
     return fail(ErrorCode::kUnsupported,
-                fmt::format("packets of link type {} do not go into a file of link type {}",
+                fmt::format("packets of link type {} do not go into a file of link type {}; only a "
+                            "pcapng file made of pcapng files holds both",
                             batch.link_type, options_.link_type),
                 {.file = name_});
   }
@@ -292,8 +293,10 @@ void SavefileWriter::copy_record(const Batch& batch, std::size_t index) {
   const bool swapped = is_swapped(batch.layout);
   const PacketBytes& packet = batch.packets[index];
   const std::uint8_t* const record = packet.data - kPcapRecordHeader;
+  const std::uint32_t fraction = load_file32(record + 4, swapped);
+  cut_timestamps_ |= is_nano(batch.layout) && !options_.nanoseconds && fraction % 1000 != 0;
   put32(load_file32(record, swapped));
-  put32(converted_fraction(load_file32(record + 4, swapped), batch.layout, options_.nanoseconds));
+  put32(converted_fraction(fraction, batch.layout, options_.nanoseconds));
   put32(packet.captured);
   put32(packet.length);
   put(packet.data, packet.captured);

@@ -61,8 +61,8 @@ class SavefileWriter {
   // every accepted packet byte for byte, except that sections no longer tell their length. What is
   // next to each other and stays is copied in one piece.
   //
-  // kUnsupported when a pcap file would need a second link type, or when pcapng blocks come into a
-  // file that was not created for them.
+  // kUnsupported when a file that packets are written anew to would need a second link type, or
+  // when pcap records come into a copy of pcapng blocks.
   Status copy(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
 
   // Writes one packet; `timestamp` in nanoseconds since 1970, `interface` as add_interface() gave
@@ -81,6 +81,9 @@ class SavefileWriter {
 
   // Bytes of the savefile so far, before compression and before they are written out.
   std::uint64_t bytes() const { return bytes_; }
+
+  // Whether the nanoseconds of a timestamp were cut off, since the file keeps microseconds.
+  bool cut_timestamps() const { return cut_timestamps_; }
 
   // Packets written so far.
   std::uint64_t packets() const { return packets_; }
@@ -122,6 +125,7 @@ class SavefileWriter {
   std::vector<std::uint32_t> edges_;  // Where in a batch the verdict changes.
   std::uint64_t packets_ = 0;
   std::uint64_t bytes_ = 0;
+  bool cut_timestamps_ = false;
   std::unique_ptr<Compressor> compressor_;  // Null where nothing is compressed.
   std::vector<std::uint8_t> packed_;
   std::vector<SavefileInterface> interfaces_;

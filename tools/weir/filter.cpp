@@ -83,6 +83,20 @@ Result<filter::Rotation> read_rotation(const Options& options) {
   return rotation;
 }
 
+Result<std::optional<cbpf::SavefileFormat>> read_format(const Options& options) {
+  const std::string name = options.get("format");
+  if (!options.has("format")) {
+    return std::nullopt;
+  }
+  if (!options.has("write")) {
+    return fail(ErrorCode::kUsage, "--format goes with -w");
+  }
+  if (name != "pcap" && name != "pcapng") {
+    return fail(ErrorCode::kUsage, "--format takes pcap or pcapng, not '" + name + "'");
+  }
+  return name == "pcap" ? cbpf::SavefileFormat::kPcap : cbpf::SavefileFormat::kPcapng;
+}
+
 // What there is to read; 0 where one of the inputs does not tell.
 std::uint64_t total_size(const std::vector<std::string>& files) {
   std::uint64_t total = 0;
@@ -144,6 +158,10 @@ Result<FilterPlan> read_plan(const Options& options) {
   if (!rotation) {
     return tl::make_unexpected(rotation.error());
   }
+  const auto format = read_format(options);
+  if (!format) {
+    return tl::make_unexpected(format.error());
+  }
   auto filter = read_filter_text(options);
   if (!filter) {
     return tl::make_unexpected(filter.error());
@@ -158,6 +176,7 @@ Result<FilterPlan> read_plan(const Options& options) {
                   .engine = *engine,
                   .most = *most,
                   .rotation = *rotation,
+                  .format = *format,
                   .write = options.get("write"),
                   .packet_buffered = options.has("packet-buffered"),
                   .threads = static_cast<std::uint32_t>(*threads),
@@ -234,6 +253,11 @@ Status run(const Options& options) {
   });
   FilterRun filter_run(std::move(*plan), progress);
   const Ending ending = run_files(filter_run, progress, *files);
+  if (filter_run.cut_timestamps()) {
+    fmt::print(stderr,
+               "weir: timestamps in nanoseconds were cut to microseconds, as the first savefile "
+               "has them; name one with nanoseconds first to keep them\n");
+  }
   const FilterTotals& totals = filter_run.totals();
   if (totals.packets != 0 && (filter_run.stopped() || !ending.counted)) {
     fmt::print(stderr, "weir: stopped after {}, {} of which match{}\n", packets_of(totals.packets),
@@ -256,8 +280,10 @@ Command filter_command() {
       "Reads savefiles (pcap or pcapng, plain or packed by gzip, zstd or lz4), runs the filter on\n"
       "every packet, and writes the matching ones to another, as\n"
       "`tcpdump -r FILE -w FILE EXPRESSION` does, byte for byte. A name that ends in .gz, .zst or\n"
-      ".lz4 is written packed. A pcapng file keeps its other blocks. Without -w it says how many\n"
-      "packets match. Several threads write what one would write; packed files are read by one.\n"
+      ".lz4 is written packed. What is written keeps the format, unless the name ends in .pcap or\n"
+      ".pcapng or --format says otherwise, and timestamps in nanoseconds (as tcpdump's option\n"
+      "--nano). A pcapng file keeps its other blocks. Without -w it says how many packets match.\n"
+      "Several threads write what one would write; packed files are read by one.\n"
       "\n"
       "--split takes the filters from a file of rules and writes what matches each of them to a\n"
       "file of its own: -w names a folder for files NAME.pcap (or .pcapng), or has {} where the\n"
@@ -272,6 +298,8 @@ Command filter_command() {
           {"read", 'r', OptionKind::kList, "FILE",
            "a savefile, a folder or a pattern to read, '-' is stdin"},
           {"write", 'w', OptionKind::kValue, "FILE", "write what matches there, '-' is stdout"},
+          {"format", 0, OptionKind::kValue, "FORMAT",
+           "write pcap or pcapng (as FILE ends, else as it was read)"},
           {"packets", 'c', OptionKind::kValue, "N", "stop after N matching packets"},
           {"file-size", 'C', OptionKind::kValue, "N", "begin a file after N million bytes"},
           {"rotate-seconds", 'G', OptionKind::kValue, "SECONDS",

@@ -15,6 +15,8 @@
 namespace weir::tool {
 namespace {
 
+constexpr std::uint64_t kMicroseconds = 1'000'000;  // In a second.
+
 // Why the engine cannot be shown a packet, in one sentence.
 Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::EngineId engine,
                   const std::string& file) {
@@ -226,14 +228,24 @@ void FilterRun::say_refused(const std::string& file) {
   refused_.clear();
 }
 
-Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
-  // Files that rotate are pcap, as all of tcpdump's are.
-  const auto format = plan_.rotation.any() ? cbpf::SavefileFormat::kPcap : reader.header().format;
+// As the first input is, also in the precision of its timestamps.
+cbpf::SavefileWriterOptions FilterRun::output_options(const cbpf::SavefileReader& reader,
+                                                      cbpf::SavefileFormat format) const {
   auto options = cbpf::options_like(reader.header(), format);
+  const auto& interfaces = reader.interfaces();
+  options.nanoseconds = reader.header().nanoseconds ||
+                        std::any_of(interfaces.begin(), interfaces.end(), [](const auto& each) {
+                          return each.ticks_per_second > kMicroseconds;
+                        });
   if (plan_.several) {
     // The packets of the files to come may be longer than the first file's.
     options.snaplen = std::max(options.snaplen, cbpf::kDefaultSnaplen);
   }
+  return options;
+}
+
+Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
+  const auto format = plan_.format.value_or(reader.header().format);
   std::vector<std::string> files;
   for (std::size_t i = 0; i < branches_.size(); ++i) {
     auto file = plan_.rules.empty() ? Result<std::string>(plan_.write)
@@ -247,14 +259,22 @@ Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
     return checked;
   }
   for (std::size_t i = 0; i < branches_.size(); ++i) {
+    const auto own = plan_.format ? format : filter::format_of_name(files[i]).value_or(format);
     auto output = filter::Output::create(
-        files[i], options, plan_.rotation, [] { return std::time(nullptr); }, &plan_.read);
+        files[i], output_options(reader, own), plan_.rotation, [] { return std::time(nullptr); },
+        &plan_.read);
     if (!output) {
       return tl::make_unexpected(output.error());
     }
     branches_[i]->output = std::make_unique<filter::Output>(std::move(*output));
   }
   return {};
+}
+
+bool FilterRun::cut_timestamps() const {
+  return std::any_of(branches_.begin(), branches_.end(), [](const auto& branch) {
+    return branch->output != nullptr && branch->output->cut_timestamps();
+  });
 }
 
 Status FilterRun::run_filter(engine::Prepared& filter, const cbpf::Batch& batch,

@@ -33,6 +33,7 @@ struct FilterPlan {
   engine::EngineId engine;
   std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
   filter::Rotation rotation;
+  std::optional<cbpf::SavefileFormat> format;  // None: as the name says, or the first input.
   filter::ReadFiles read;        // Savefiles, rules and expressions: none of them is written.
   std::string write;             // Where what matches is written; empty: nowhere.
   bool packet_buffered = false;  // Each packet is written as it comes.
@@ -101,6 +102,9 @@ class FilterRun {
   bool finished() const { return stopped() || ended_; }
   bool stopped() const { return stop_ && stop_->requested(); }
 
+  // Whether a file that was written lacks nanoseconds that its packets had.
+  bool cut_timestamps() const;
+
   // Whether the last run() failed because its file cannot be read or is damaged; others may still
   // be run.
   bool input_failed() const { return input_failed_; }
@@ -149,6 +153,8 @@ class FilterRun {
   void count_refused(const cbpf::Batch& batch);
   void say_refused(const std::string& file);
   Status open_outputs(const cbpf::SavefileReader& reader);
+  cbpf::SavefileWriterOptions output_options(const cbpf::SavefileReader& reader,
+                                             cbpf::SavefileFormat format) const;
   Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
   // The filters' part of the work, for any thread.
   Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
