@@ -51,7 +51,7 @@ tl::unexpected<Error> already_attached(const RulePlace& place, const RuleText& r
   return fail(ErrorCode::kBusy,
               fmt::format("a rule is already attached at {} of '{}': {} {}; --replace replaces it",
                           hook_name(place.hook), place.interface, action_name(rule.action),
-                          rule.expression));
+                          rule.expression.empty() ? "(everything)" : rule.expression));
 }
 
 Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place,

@@ -195,6 +195,19 @@ TEST(Replace, IsAskedForAndSurvivesAClosedStdout) {
   }
 }
 
+// A rule of every packet has no expression that could be printed.
+TEST(Replace, OfARuleOfEveryPacketNamesIt) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const std::vector<std::string> attach = {"attach", "-i",      pair.a(), "--hook",
+                                           "tc",     "--count", "--all"};
+  EXPECT_EQ(weir(attach).status, 0);
+  const Answer again = weir(attach);
+  EXPECT_EQ(again.status, 1);
+  EXPECT_NE(again.err.find("count (everything); --replace"), std::string::npos) << again.err;
+}
+
 TEST(Replace, OfTheOtherModeNeedsAGap) {
   WEIR_NEEDS_KERNEL();
   const NetworkNamespace network;
