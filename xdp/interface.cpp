@@ -28,6 +28,7 @@ std::optional<Interface> parse_interface(const NetlinkMessage& message) {
   const Bytes attributes = message.attributes(sizeof(ifinfomsg));
   Interface found;
   found.index = static_cast<std::uint32_t>(header->ifi_index);
+  found.hardware_type = header->ifi_type;
   found.name = text_attribute(attributes, IFLA_IFNAME);
   const auto xdp = find_attribute(attributes, IFLA_XDP);
   const auto attached = xdp ? find_attribute(*xdp, IFLA_XDP_ATTACHED) : std::nullopt;

@@ -16,6 +16,8 @@ Result<std::uint32_t> interface_index(const std::string& name);
 struct Interface {
   std::uint32_t index = 0;
   std::string name;
+  // The kind of its link layer: ARPHRD_* of linux/if_arp.h.
+  std::uint16_t hardware_type = 0;
   // The XDP program that runs there, by its id; 0 is none. A driver (native) and a generic one
   // exclude each other; one in the hardware may stand beside them.
   std::uint32_t native_program = 0;

@@ -11,6 +11,7 @@
 #include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
 #include "xdp/interface.h"
+#include "xdp/link_type.h"
 #include "xdp/rules.h"
 
 namespace weir::tool {
@@ -155,8 +156,28 @@ Result<FilterText> wanted_filter(const Options& options) {
   return filter;
 }
 
+// The link type the filter is made for: the interface's, unless -y and --force say otherwise.
+Result<int> wanted_link_type(const Options& options, const xdp::Interface& interface) {
+  auto own = xdp::link_type(interface);
+  if (!options.has("linktype")) {
+    return own;
+  }
+  auto given = cbpf::link_type_by_name(options.get("linktype"));
+  if (!given || options.has("force")) {
+    return given;
+  }
+  if (own && *own != *given) {
+    return fail(ErrorCode::kUsage,
+                fmt::format("the packets of '{}' have the link type {}, not {}; leave out -y, or "
+                            "give --force to read them as {}",
+                            interface.name, cbpf::link_type_name(*own),
+                            cbpf::link_type_name(*given), cbpf::link_type_name(*given)));
+  }
+  return own;
+}
+
 Status run_attach(const Options& options) {
-  const auto place = wanted_place(options);
+  auto place = wanted_place(options);
   if (!place) {
     return tl::make_unexpected(place.error());
   }
@@ -168,7 +189,16 @@ Status run_attach(const Options& options) {
   if (!filter) {
     return tl::make_unexpected(filter.error());
   }
-  const auto input = make_filter_input(*filter, options, TrafficSource{});
+  const auto interface = xdp::interface_named(place->interface);
+  if (!interface) {
+    return tl::make_unexpected(interface.error());
+  }
+  place->interface = interface->name;
+  const auto link_type = wanted_link_type(options, *interface);
+  if (!link_type) {
+    return tl::make_unexpected(link_type.error());
+  }
+  const auto input = make_filter_input(*filter, options, TrafficSource{.link_type = *link_type});
   if (!input) {
     return tl::make_unexpected(input.error());
   }
@@ -247,8 +277,12 @@ Command attach_command() {
       "--count\n"
       "only counts. A rule that is there is an error without --replace, a foreign XDP program "
       "without\n"
-      "--force. Replacing leaves no packet unfiltered, and if it fails the old rule stays. Needs\n"
-      "CAP_BPF and CAP_NET_ADMIN.",
+      "--force. Replacing leaves no packet unfiltered, and if it fails the old rule stays. The\n"
+      "expression is compiled for the interface's own link type: EN10MB, or RAW where packets "
+      "begin\n"
+      "with the IP header (tun, WireGuard, PPP, IP in IP). -y can only confirm it, or with "
+      "--force\n"
+      "override it. Needs CAP_BPF and CAP_NET_ADMIN.",
       "  weir attach -i eth0 --drop 'udp port 1900'\n"
       "  weir attach -i eth0 --hook tc --count tcp port 443",
       filter_input_options({
