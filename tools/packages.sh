@@ -14,7 +14,7 @@ build_packages=(
 # To run everything tools/test runs: lint, fuzzing, the second kernel, native code of another processor.
 test_packages=(
   clang libclang-rt-dev
-  tcpdump binutils
+  tcpdump binutils git
   qemu-system-x86 busybox-static
   qemu-user g++-aarch64-linux-gnu googletest
 )
