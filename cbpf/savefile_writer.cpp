@@ -113,6 +113,12 @@ void SavefileWriter::write_header() {
     put32(linktype_of_dlt(options_.link_type) | options_.link_type_bits);
     return;
   }
+  put_section(options_.link_type);
+}
+
+// A section with one interface.
+void SavefileWriter::put_section(int link_type) {
+  interfaces_.clear();
   put32(0x0a0d0d0a);
   put32(28);
   put32(0x1a2b3c4d);
@@ -121,9 +127,8 @@ void SavefileWriter::write_header() {
   put32(0xffffffff);  // The length of the section is not known.
   put32(0xffffffff);
   put32(28);
-  put_interface({.link_type = options_.link_type,
-                 .snaplen = options_.snaplen,
-                 .name = options_.interface_name});
+  put_interface(
+      {.link_type = link_type, .snaplen = options_.snaplen, .name = options_.interface_name});
 }
 
 void SavefileWriter::put_interface(const SavefileInterface& interface) {
@@ -206,17 +211,18 @@ Status SavefileWriter::write(const Packet& packet, std::uint64_t timestamp,
 
 bool SavefileWriter::same_layout(const Batch& batch) const {
   if (options_.format == SavefileFormat::kPcapng) {
-    return batch.layout == RecordLayout::kPcapng && options_.copied_blocks;
+    return batch.layout == RecordLayout::kPcapng;
   }
   const RecordLayout own = options_.nanoseconds ? RecordLayout::kPcapNano : RecordLayout::kPcap;
   return batch.layout == own && !batch.altered;
 }
 
 Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> accept_lengths) {
-  if (!options_.copied_blocks && !batch.packets.empty() && batch.link_type != options_.link_type) {
+  if (options_.format == SavefileFormat::kPcap && !batch.packets.empty() &&
+      batch.link_type != options_.link_type) {
     return fail(ErrorCode::kUnsupported,
                 fmt::format("packets of link type {} do not go into a file of link type {}; only a "
-                            "pcapng file made of pcapng files holds both",
+                            "pcapng file holds both",
                             batch.link_type, options_.link_type),
                 {.file = name_});
   }
@@ -228,9 +234,8 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
     }
     return status();
   }
-  if (options_.copied_blocks) {
-    return fail(ErrorCode::kUnsupported, "pcap records do not go into a copy of pcapng blocks",
-                {.file = name_});
+  if (options_.format == SavefileFormat::kPcapng) {
+    need_section(batch);
   }
   for (std::size_t i = 0; i < batch.packets.size(); ++i) {
     if (accept_lengths[i] != 0) {
@@ -239,6 +244,16 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
     }
   }
   return status();
+}
+
+// Makes the last section one that takes the packets of a pcap file.
+void SavefileWriter::need_section(const Batch& batch) {
+  const bool nanoseconds = options_.nanoseconds || is_nano(batch.layout);
+  if (interfaces_.empty() || interfaces_.front().link_type != batch.link_type ||
+      nanoseconds != options_.nanoseconds) {
+    options_.nanoseconds = nanoseconds;
+    put_section(batch.link_type);
+  }
 }
 
 // Records of pcap: each run of accepted ones is one piece of the batch.
@@ -270,6 +285,7 @@ void SavefileWriter::copy_runs(const Batch& batch, std::span<const std::uint32_t
 // Blocks of pcapng: everything is kept but the rejected packets.
 void SavefileWriter::copy_blocks(const Batch& batch,
                                  std::span<const std::uint32_t> accept_lengths) {
+  interfaces_.clear();
   const std::uint8_t* run = batch.bytes.data();
   for (std::size_t i = 0; i < batch.blocks.size(); ++i) {
     if (accept_lengths[i] != 0) {

@@ -27,7 +27,7 @@ struct SavefileWriterOptions {
   bool nanoseconds = false;          // Resolution of the timestamps.
   std::uint32_t link_type_bits = 0;  // See SavefileHeader; pcap only.
   std::string interface_name;        // Of interface 0; pcapng only.
-  // The blocks will be copied from a pcapng file with copy(), so none is written before them.
+  // copy() brings the first section, so none is written before it; pcapng only.
   bool copied_blocks = false;
   Compression compression = Compression::kNone;
 };
@@ -61,8 +61,10 @@ class SavefileWriter {
   // every accepted packet byte for byte, except that sections no longer tell their length. What is
   // next to each other and stays is copied in one piece.
   //
-  // kUnsupported when a file that packets are written anew to would need a second link type, or
-  // when pcap records come into a copy of pcapng blocks.
+  // A pcap file copied into a pcapng file has its packets in a section with one interface; another
+  // is begun where the link type or the precision is another than before.
+  //
+  // kUnsupported when a pcap file would need a second link type.
   Status copy(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
 
   // Writes one packet; `timestamp` in nanoseconds since 1970, `interface` as add_interface() gave
@@ -101,6 +103,8 @@ class SavefileWriter {
   void copy_record(const Batch& batch, std::size_t index);
   void put_packet(const Packet& packet, std::uint64_t timestamp, std::uint32_t interface);
   void put_interface(const SavefileInterface& interface);
+  void put_section(int link_type);
+  void need_section(const Batch& batch);
   void put(const void* data, std::size_t size);
   void put_run(const std::uint8_t* begin, const std::uint8_t* end);
   void put32(std::uint32_t value) { put(&value, sizeof value); }
@@ -128,7 +132,7 @@ class SavefileWriter {
   bool cut_timestamps_ = false;
   std::unique_ptr<Compressor> compressor_;  // Null where nothing is compressed.
   std::vector<std::uint8_t> packed_;
-  std::vector<SavefileInterface> interfaces_;
+  std::vector<SavefileInterface> interfaces_;  // Of a section of its own; none in a copied one.
   std::optional<Error> error_;
 };
 

@@ -313,19 +313,29 @@ TEST(SavefileWriter, RefusesASecondLinkTypeInPcap) {
 }
 
 // A file that takes blocks as they are has nothing that other packets could belong to.
-TEST(SavefileWriter, ACopyOfBlocksTakesNothingElse) {
+TEST(SavefileWriter, ACopyOfBlocksTakesPcapRecordsInASectionOfTheirOwn) {
   FileBytes in;
-  in.pcap_header({}).pcap_record(1, 1, some_packet(20), 20);
+  in.pcap_header({.link_type = 101}).pcap_record(1, 1, some_packet(20), 20);
   auto reader = SavefileReader::from_fd(test::file_of(in.get()), "in");
   const MemoryFile out;
   auto writer = SavefileWriter::to_fd(out.writable(), "out",
                                       {.format = SavefileFormat::kPcapng, .copied_blocks = true});
   const std::uint32_t accept[] = {1};
-  EXPECT_FALSE(writer->copy(*reader->next_batch(), accept));
+  EXPECT_FALSE(writer->write({}, 0));
+  const auto batch = reader->next_batch();
+  ASSERT_TRUE(batch);
+  EXPECT_TRUE(writer->copy(*batch, accept));
+  EXPECT_TRUE(writer->copy(*batch, accept));
   EXPECT_FALSE(writer->write({}, 0));
   EXPECT_FALSE(writer->add_interface({}));
   EXPECT_TRUE(writer->close());
-  EXPECT_EQ(out.contents().size(), 0U);
+  EXPECT_EQ(out.contents().size(), 28U + 32 + 2 * (32 + 20));
+  auto again = SavefileReader::from_fd(test::file_of(out.contents()), "again");
+  ASSERT_TRUE(again);
+  const auto written = again->next_batch();
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->packets.size(), 2U);
+  EXPECT_EQ(written->link_type, batch->link_type);
 }
 
 }  // namespace

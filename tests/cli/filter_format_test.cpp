@@ -1,8 +1,12 @@
 // The format and the precision of what `weir filter` writes, rotated or not.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cbpf/savefile.h"
@@ -243,18 +247,136 @@ TEST(FilterFormat, KeepsNanoseconds) {
 
 TEST(FilterFormat, SaysOnceThatNanosecondsAreCut) {
   const TemporaryFolder folder;
-  const std::string micro = folder.file("micro", pcap(kMicroMagic, 5));
-  const std::string nano = folder.file("nano", pcap(kNanoMagic, 123'456'789));
-  const std::string even = folder.file("even", pcap(kNanoMagic, 123'456'000));
+  std::string start = section() + interface(6);
+  // Past what is read before the first byte is written.
+  while (start.size() < 1'000'000) {
+    start += packet(0, 5, 1200);
+  }
+  start += interface(9);
+  const std::string cut = folder.file("cut", start + packet(1, 1001, 60) + packet(1, 1002, 60));
+  const std::string even = folder.file("even", start + packet(1, 1000, 60));
   const std::string rules = folder.file("rules", "a\nb\n");
   const std::string said = "were cut to microseconds";
-  const Answer cut = weir(
-      {"filter", "-r", micro, "-r", nano, "-r", nano, "--split", rules, "-w", folder.path("{}")});
-  EXPECT_EQ(cut.status, 0);
-  EXPECT_NE(cut.err.find(said), std::string::npos) << cut.err;
-  EXPECT_EQ(cut.err.find(said), cut.err.rfind(said)) << cut.err;
-  EXPECT_EQ(weir({"filter", "-r", micro, "-r", even, "-w", folder.path("out")}).err, "");
-  EXPECT_EQ(weir({"filter", "-r", nano, "-r", micro, "-w", folder.path("out")}).err, "");
+  const Answer answer = weir({"filter", "-r", cut, "--split", rules, "-w", folder.path("{}.pcap")});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_NE(answer.err.find(said), std::string::npos) << answer.err;
+  EXPECT_EQ(answer.err.find(said), answer.err.rfind(said)) << answer.err;
+  EXPECT_EQ(weir({"filter", "-r", even, "-w", folder.path("out.pcap")}).err, "");
+}
+
+TEST(FilterDiffering, NanosecondsOfALaterFileAreKept) {
+  const TemporaryFolder folder;
+  const std::string micro = folder.file("micro", pcap(kMicroMagic, 5));
+  const std::string nano = folder.file("nano", pcap(kNanoMagic, 123'456'789));
+  EXPECT_EQ(weir({"filter", "-r", micro, "-r", nano, "-w", folder.path("out")}).err, "");
+  EXPECT_EQ(read_file(folder.path("out")),
+            pcap(kNanoMagic, 5000) + pcap(kNanoMagic, 123'456'789).substr(24));
+}
+
+// Of each packet, one after the other.
+std::vector<int> link_types_in(const std::string& file) {
+  std::vector<int> types;
+  auto reader = cbpf::SavefileReader::open(file);
+  EXPECT_TRUE(reader) << file;
+  while (reader) {
+    const auto batch = reader->next_batch();
+    EXPECT_TRUE(batch) << file;
+    if (!batch || batch->done()) {
+      break;
+    }
+    types.insert(types.end(), batch->packets.size(), batch->link_type);
+  }
+  return types;
+}
+
+TEST(FilterDiffering, LinkTypesAndFormatsGiveAPcapngFile) {
+  const TemporaryFolder folder;
+  std::string raw = pcap(kNanoMagic, 7);
+  raw[20] = 101;
+  constexpr int kRaw = 12;
+  const std::string ethernet = folder.file("ethernet", pcap(kMicroMagic, 5));
+  const std::string other = folder.file("raw", raw);
+  const std::string ng = folder.file("ng", section() + interface(9) + packet(0, 7, 60));
+  const std::string out = folder.path("out.pcap");
+  const Answer types = weir({"filter", "-r", ethernet, "-r", other, "-r", ng, "-w", out});
+  EXPECT_EQ(types.status, 0) << types.err;
+  EXPECT_NE(types.err.find("tcpdump reads no file of several link types"), std::string::npos);
+  EXPECT_EQ(read_file(out).substr(0, 4), kPcapngMagic);
+  EXPECT_EQ(link_types_in(out), (std::vector<int>{1, kRaw, 1}));
+  EXPECT_TRUE(read_file(out).ends_with(read_file(ng)));
+
+  for (const auto& order : {std::vector{ethernet, ng}, std::vector{ng, ethernet}}) {
+    const Answer both =
+        weir({"filter", "-r", order[0], "-r", order[1], "-w", folder.path("both"), "-C", "1"});
+    EXPECT_EQ(both.status, 0) << both.err;
+    EXPECT_NE(both.err.find("both formats"), std::string::npos) << both.err;
+    EXPECT_EQ(link_types_in(folder.path("both")), (std::vector<int>{1, 1}));
+  }
+
+  const Answer refused =
+      weir({"filter", "-r", ethernet, "-r", other, "-w", folder.path("none"), "--format", "pcap"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("--format pcapng"), std::string::npos) << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.path("none")));
+}
+
+TEST(FilterDiffering, AlsoFromAPipe) {
+  const TemporaryFolder folder;
+  std::string raw = pcap(kMicroMagic, 7);
+  raw[20] = 101;
+  const std::string ethernet = folder.file("ethernet", pcap(kMicroMagic, 5));
+  RunningWeir running({"filter", "-r", ethernet, "-r", "-", "-w", folder.path("out")});
+  running.write(raw);
+  running.close_input();
+  EXPECT_EQ(running.wait().status, 0);
+  EXPECT_EQ(link_types_in(folder.path("out")), (std::vector<int>{1, 12}));
+}
+
+TEST(FilterDiffering, RotatedFilesEachBeginWithTheirSection) {
+  const TemporaryFolder input;
+  std::string raw = pcap(kMicroMagic, 7);
+  raw[20] = 101;
+  const std::string record = raw.substr(24);
+  while (raw.size() < 1'500'000) {
+    raw += record;
+  }
+  const std::string in = input.file("raw", raw);
+  const std::string ng = input.file("ng", large_pcapng());
+  for (const auto& order : {std::vector{in, ng}, std::vector{ng, in}}) {
+    const TemporaryFolder out;
+    const Answer answer =
+        weir({"filter", "-r", order[0], "-r", order[1], "-w", out.path("out"), "-C", "1"});
+    ASSERT_EQ(answer.status, 0) << answer.err;
+    EXPECT_GE(out.names().size(), 5U);
+    std::uint64_t packets = 0;
+    for (const std::string& name : out.names()) {
+      packets += packets_in(out.path(name));
+    }
+    EXPECT_EQ(packets, packets_in(in) + packets_in(ng));
+  }
+}
+
+TEST(FilterCounts, AreOfWhatWasWrittenAtTheEndOfTheLastPeriod) {
+  const TemporaryFolder folder;
+  const std::string one = pcap(kMicroMagic, 5);
+  RunningWeir running(
+      {"filter", "-r", "-", "-w", folder.path("out"), "-G", "1", "-W", "1", "--json"});
+  running.write(one);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+  running.write(one.substr(24));
+  running.close_input();
+  const Answer answer = running.wait();
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(nlohmann::json::parse(answer.out)["matched"], packets_in(folder.path("out")));
+}
+
+TEST(FilterCounts, DoNotClaimWhatCouldNotBeWritten) {
+  const TemporaryFolder folder;
+  const std::string in = folder.file("in", large_pcapng());
+  const Answer answer = weir({"filter", "-r", in, "-w", "/dev/full"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("cannot write"), std::string::npos) << answer.err;
+  EXPECT_EQ((answer.out + answer.err).find("match"), std::string::npos) << answer.err;
 }
 
 }  // namespace

@@ -65,10 +65,12 @@ Status Output::next_file(Bytes next) {
   if (auto closed = writer_->close(); !closed) {
     return closed;
   }
+  // What comes next brings its section.
+  options_.copied_blocks = options_.format == cbpf::SavefileFormat::kPcapng;
   if (auto opened = open(); !opened) {
     return opened;
   }
-  if (!options_.copied_blocks || SectionStart::begins_section(next)) {
+  if (section_.bytes().empty() || SectionStart::begins_section(next)) {
     return {};
   }
   cbpf::Batch start;
@@ -104,7 +106,11 @@ Status Output::copy(const cbpf::Batch& batch, std::span<const std::uint32_t> acc
   if (!rotation_.any()) {
     return writer_->copy(batch, accept_lengths);
   }
-  const bool copies_blocks = options_.copied_blocks && batch.layout == cbpf::RecordLayout::kPcapng;
+  const bool copies_blocks = options_.format == cbpf::SavefileFormat::kPcapng &&
+                             batch.layout == cbpf::RecordLayout::kPcapng;
+  if (!copies_blocks) {
+    section_ = {};
+  }
   if (std::any_of(accept_lengths.begin(), accept_lengths.end(),
                   [](std::uint32_t length) { return length != 0; })) {
     if (rotation_.seconds != 0) {

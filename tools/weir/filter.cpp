@@ -236,6 +236,9 @@ Status run(const Options& options) {
     return tl::make_unexpected(files.error());
   }
   plan->several = files->size() > 1;
+  if (plan->several && !plan->write.empty()) {
+    plan->survey = filter::survey_inputs(*files);
+  }
   for (const std::string& file : *files) {
     plan->read.add(file);
   }
@@ -255,8 +258,8 @@ Status run(const Options& options) {
   const Ending ending = run_files(filter_run, progress, *files);
   if (filter_run.cut_timestamps()) {
     fmt::print(stderr,
-               "weir: timestamps in nanoseconds were cut to microseconds, as the first savefile "
-               "has them; name one with nanoseconds first to keep them\n");
+               "weir: timestamps in nanoseconds were cut to microseconds, the precision of the "
+               "first interface; --format pcapng keeps them\n");
   }
   const FilterTotals& totals = filter_run.totals();
   if (totals.packets != 0 && (filter_run.stopped() || !ending.counted)) {

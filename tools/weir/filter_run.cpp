@@ -15,8 +15,6 @@
 namespace weir::tool {
 namespace {
 
-constexpr std::uint64_t kMicroseconds = 1'000'000;  // In a second.
-
 // Why the engine cannot be shown a packet, in one sentence.
 Error cannot_show(const cbpf::Packet& packet, std::uint64_t number, engine::EngineId engine,
                   const std::string& file) {
@@ -119,7 +117,8 @@ FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rul
 
 Status FilterRun::run(const std::string& file) {
   input_failed_ = false;
-  auto reader = cbpf::SavefileReader::open(file);
+  auto kept = plan_.survey.open.extract(file);
+  auto reader = kept.empty() ? cbpf::SavefileReader::open(file) : std::move(kept.mapped());
   if (!reader) {
     input_failed_ = true;
     return tl::make_unexpected(reader.error());
@@ -228,15 +227,11 @@ void FilterRun::say_refused(const std::string& file) {
   refused_.clear();
 }
 
-// As the first input is, also in the precision of its timestamps.
+// As the first input is, but as precise in its timestamps as any.
 cbpf::SavefileWriterOptions FilterRun::output_options(const cbpf::SavefileReader& reader,
                                                       cbpf::SavefileFormat format) const {
   auto options = cbpf::options_like(reader.header(), format);
-  const auto& interfaces = reader.interfaces();
-  options.nanoseconds = reader.header().nanoseconds ||
-                        std::any_of(interfaces.begin(), interfaces.end(), [](const auto& each) {
-                          return each.ticks_per_second > kMicroseconds;
-                        });
+  options.nanoseconds = plan_.survey.nanoseconds || filter::has_nanoseconds(reader);
   if (plan_.several) {
     // The packets of the files to come may be longer than the first file's.
     options.snaplen = std::max(options.snaplen, cbpf::kDefaultSnaplen);
@@ -245,30 +240,52 @@ cbpf::SavefileWriterOptions FilterRun::output_options(const cbpf::SavefileReader
 }
 
 Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
-  const auto format = plan_.format.value_or(reader.header().format);
+  const auto differing =
+      plan_.survey.differ() ? cbpf::SavefileFormat::kPcapng : reader.header().format;
+  const auto format = plan_.format.value_or(differing);
   std::vector<std::string> files;
+  std::vector<cbpf::SavefileFormat> formats;
   for (std::size_t i = 0; i < branches_.size(); ++i) {
     auto file = plan_.rules.empty() ? Result<std::string>(plan_.write)
                                     : filter::rule_file(plan_.write, plan_.rules[i].name, format);
     if (!file) {
       return tl::make_unexpected(file.error());
     }
+    const auto own =
+        filter::choose_format(plan_.survey, plan_.format, filter::format_of_name(*file));
+    if (!own) {
+      return tl::make_unexpected(own.error());
+    }
+    formats.push_back(own->value_or(format));
     files.push_back(std::move(*file));
   }
   if (auto checked = filter::check_outputs(plan_.read, files, plan_.rotation); !checked) {
     return checked;
   }
+  if (plan_.survey.differ() && !plan_.format && formats.front() == cbpf::SavefileFormat::kPcapng) {
+    say_differing();
+  }
   for (std::size_t i = 0; i < branches_.size(); ++i) {
-    const auto own = plan_.format ? format : filter::format_of_name(files[i]).value_or(format);
     auto output = filter::Output::create(
-        files[i], output_options(reader, own), plan_.rotation, [] { return std::time(nullptr); },
-        &plan_.read);
+        files[i], output_options(reader, formats[i]), plan_.rotation,
+        [] { return std::time(nullptr); }, &plan_.read);
     if (!output) {
       return tl::make_unexpected(output.error());
     }
     branches_[i]->output = std::make_unique<filter::Output>(std::move(*output));
   }
   return {};
+}
+
+void FilterRun::say_differing() {
+  progress_.clear();
+  if (plan_.survey.several_link_types()) {
+    fmt::print(stderr,
+               "weir: the savefiles have several link types, so pcapng is written; tcpdump reads "
+               "no file of several link types\n");
+  } else {
+    fmt::print(stderr, "weir: the savefiles are of both formats, so pcapng is written\n");
+  }
 }
 
 bool FilterRun::cut_timestamps() const {
@@ -307,19 +324,29 @@ Status FilterRun::commit(cbpf::Batch batch, const Verdicts& verdicts) {
     count(batch, deciding(verdicts), all);
     ended_ = true;
   }
+  if (auto written = write(batch, verdicts); !written || all_full()) {
+    ended_ = true;
+    return written;
+  }
   if (any_refused_) {
     count_refused(batch);
   }
   totals_ += all;
   stop_->report(totals_.packets, totals_.matched);
-  bool full = opened_;
   for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
     Branch& branch = *branches_[rule];
     if (branches_.size() == 1) {
       branch.totals += all;
-    } else {
+    } else if (branch.output == nullptr || !branch.output->full()) {
       count(batch, verdicts.of[rule], branch.totals);
     }
+  }
+  return {};
+}
+
+Status FilterRun::write(const cbpf::Batch& batch, const Verdicts& verdicts) {
+  for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
+    Branch& branch = *branches_[rule];
     if (branch.output == nullptr) {
       continue;
     }
@@ -331,12 +358,15 @@ Status FilterRun::commit(cbpf::Batch batch, const Verdicts& verdicts) {
     if (!copied) {
       return copied;
     }
-    full = full && branch.output->full();
-  }
-  if (full) {
-    ended_ = true;
   }
   return {};
+}
+
+// Full outputs have not taken the last batch.
+bool FilterRun::all_full() const {
+  return opened_ && std::all_of(branches_.begin(), branches_.end(), [](const auto& branch) {
+           return branch->output != nullptr && branch->output->full();
+         });
 }
 
 Status FilterRun::close() {

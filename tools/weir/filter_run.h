@@ -19,6 +19,7 @@
 #include "tools/filter/output.h"
 #include "tools/filter/progress.h"
 #include "tools/filter/rules.h"
+#include "tools/filter/survey.h"
 #include "tools/filter/written_files.h"
 #include "tools/weir/command.h"
 #include "tools/weir/filter_input.h"
@@ -33,7 +34,8 @@ struct FilterPlan {
   engine::EngineId engine;
   std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
   filter::Rotation rotation;
-  std::optional<cbpf::SavefileFormat> format;  // None: as the name says, or the first input.
+  std::optional<cbpf::SavefileFormat> format;  // Of --format.
+  filter::Survey survey;                       // Where several savefiles are written into one.
   filter::ReadFiles read;        // Savefiles, rules and expressions: none of them is written.
   std::string write;             // Where what matches is written; empty: nowhere.
   bool packet_buffered = false;  // Each packet is written as it comes.
@@ -153,6 +155,7 @@ class FilterRun {
   void count_refused(const cbpf::Batch& batch);
   void say_refused(const std::string& file);
   Status open_outputs(const cbpf::SavefileReader& reader);
+  void say_differing();
   cbpf::SavefileWriterOptions output_options(const cbpf::SavefileReader& reader,
                                              cbpf::SavefileFormat format) const;
   Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
@@ -168,6 +171,8 @@ class FilterRun {
                     std::vector<std::uint32_t>& verdicts);
   // The rest, batch by batch in the order of the file.
   Status commit(cbpf::Batch batch, const Verdicts& verdicts);
+  Status write(const cbpf::Batch& batch, const Verdicts& verdicts);
+  bool all_full() const;
   const std::vector<std::uint32_t>& deciding(const Verdicts& verdicts) const {
     return branches_.size() == 1 ? verdicts.of.front() : verdicts.any;
   }
