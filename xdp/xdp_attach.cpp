@@ -34,6 +34,10 @@ tl::unexpected<Error> xdp_error(const std::string& what, const NetlinkAnswer& an
       error.code = ErrorCode::kBusy;
       return tl::make_unexpected(std::move(error));
     }
+    // Of drivers: an MTU too large, too few queues.
+    case ERANGE:
+    case E2BIG:
+    case ENOSPC:
     case EINVAL:
     case EOPNOTSUPP: {
       Error error = netlink_error(what, answer);
@@ -162,6 +166,17 @@ Status undo(const Exchange& done) {
   return back;
 }
 
+// A driver refuses for reasons of its own (no XDP at all, the MTU, offloads); the generic mode and
+// tc do not depend on it.
+Error with_other_hooks(Error error, XdpMode mode) {
+  if (error.code == ErrorCode::kUnsupported) {
+    error.message += mode == XdpMode::kNative
+                         ? "; --mode generic or --hook tc works without the driver's support"
+                         : "; --hook tc works without XDP";
+  }
+  return error;
+}
+
 // Attaches the program itself, in the place of `old` or where nothing is.
 Result<XdpAttachment> attach_alone(const Interface& interface, const LoadedProgram& program,
                                    const XdpOptions& options, const std::optional<XdpStanding>& old,
@@ -185,7 +200,7 @@ Result<XdpAttachment> attach_alone(const Interface& interface, const LoadedProgr
   if (auto attached = exchange(interface.index, done->old_mode, done->old.get(), options.mode,
                                program.fd(), what);
       !attached) {
-    return tl::make_unexpected(attached.error());
+    return tl::make_unexpected(with_other_hooks(attached.error(), options.mode));
   }
   XdpAttachment attachment;
   attachment.link = Link([done]() { return undo(*done); });

@@ -115,6 +115,24 @@ TEST(AttachLinkType, OfTunIsRaw) {
                   [](std::uint16_t port) { send_to(0x0a090002, port); });
 }
 
+TEST(AttachNative, ThatTheDriverRefusesNamesOtherHooks) {
+  WEIR_NEEDS_TUN();
+  const NetworkNamespace network;
+  const TunInterface tun("tun9", TunKind::kTun);
+  const testing::VethPair pair;
+  testing::ip({"link set " + pair.a() + " mtu 9000"});
+  for (const std::string& interface : {tun.name(), pair.b()}) {
+    const Answer refused = weir({"attach", "-i", interface, "--count", "ip"});
+    EXPECT_EQ(refused.status, 1) << interface;
+    EXPECT_NE(refused.err.find("; --mode generic or --hook tc works without"), std::string::npos)
+        << refused.err;
+    for (const Words& hook : {kGeneric, kTc}) {
+      EXPECT_EQ(weir(Words{"attach", "-i", interface, "--count", "ip"} + hook).status, 0);
+    }
+    EXPECT_EQ(weir({"detach", interface}).status, 0);
+  }
+}
+
 TEST(AttachLinkType, OfTapIsEthernet) {
   WEIR_NEEDS_TUN();
   const NetworkNamespace network;
