@@ -20,6 +20,11 @@ tl::unexpected<Error> no_interface(const std::string& name) {
 
 }  // namespace
 
+bool Interface::is_named(const std::string& wanted) const {
+  return name == wanted ||
+         std::find(other_names.begin(), other_names.end(), wanted) != other_names.end();
+}
+
 std::optional<Interface> parse_interface(const NetlinkMessage& message) {
   const auto header = message.header<ifinfomsg>();
   if (!header || message.type != RTM_NEWLINK) {
@@ -30,6 +35,9 @@ std::optional<Interface> parse_interface(const NetlinkMessage& message) {
   found.index = static_cast<std::uint32_t>(header->ifi_index);
   found.hardware_type = header->ifi_type;
   found.name = text_attribute(attributes, IFLA_IFNAME);
+  if (const auto names = find_attribute(attributes, IFLA_PROP_LIST)) {
+    found.other_names = text_attributes(*names, IFLA_ALT_IFNAME);
+  }
   const auto xdp = find_attribute(attributes, IFLA_XDP);
   const auto attached = xdp ? find_attribute(*xdp, IFLA_XDP_ATTACHED) : std::nullopt;
   if (!attached || attached->empty()) {
@@ -42,11 +50,11 @@ std::optional<Interface> parse_interface(const NetlinkMessage& message) {
 }
 
 Result<std::uint32_t> interface_index(const std::string& name) {
-  const unsigned index = if_nametoindex(name.c_str());
-  if (index == 0) {
-    return no_interface(name);
+  if (const unsigned index = if_nametoindex(name.c_str()); index != 0) {
+    return index;
   }
-  return index;
+  // The C library does not look up names of 16 characters and more.
+  return interface_named(name).map([](const Interface& found) { return found.index; });
 }
 
 Result<std::vector<Interface>> interfaces() {
@@ -92,7 +100,7 @@ Result<Interface> interface_named(const std::string& name) {
     return tl::make_unexpected(all.error());
   }
   const auto found =
-      std::find_if(all->begin(), all->end(), [&](const Interface& i) { return i.name == name; });
+      std::find_if(all->begin(), all->end(), [&](const Interface& i) { return i.is_named(name); });
   if (found == all->end()) {
     return no_interface(name);
   }

@@ -10,14 +10,18 @@
 
 namespace weir::xdp {
 
-// kNoInterface, "no interface named 'x'", when there is none.
+// By any of its names. kNoInterface, "no interface named 'x'", when there is none.
 Result<std::uint32_t> interface_index(const std::string& name);
 
 struct Interface {
   std::uint32_t index = 0;
   std::string name;
+  // Its alternative names (`ip link property add`), by which the functions below find it, too.
+  std::vector<std::string> other_names;
   // The kind of its link layer: ARPHRD_* of linux/if_arp.h.
   std::uint16_t hardware_type = 0;
+  // True for the name and for each alternative one.
+  bool is_named(const std::string& wanted) const;
   // The XDP program that runs there, by its id; 0 is none. A driver (native) and a generic one
   // exclude each other; one in the hardware may stand beside them.
   std::uint32_t native_program = 0;

@@ -56,6 +56,31 @@ void read_dump_end(Bytes payload, NetlinkAnswer& answer) {
   }
 }
 
+struct Attribute {
+  std::uint16_t type = 0;
+  Bytes content;
+};
+
+// The first attribute, which leaves `attributes`; nothing where those end or are no attributes.
+std::optional<Attribute> take_attribute(Bytes& attributes) {
+  if (attributes.size() < sizeof(nlattr)) {
+    return std::nullopt;
+  }
+  const auto header = read_at<nlattr>(attributes, 0);
+  if (header.nla_len < sizeof(nlattr) || header.nla_len > attributes.size()) {
+    return std::nullopt;
+  }
+  const Attribute found{static_cast<std::uint16_t>(header.nla_type & NLA_TYPE_MASK),
+                        attributes.subspan(sizeof(nlattr), header.nla_len - sizeof(nlattr))};
+  attributes = attributes.subspan(std::min(aligned(header.nla_len), attributes.size()));
+  return found;
+}
+
+std::string text_of(Bytes content) {
+  const auto* text = reinterpret_cast<const char*>(content.data());
+  return {text, strnlen(text, content.size())};
+}
+
 }  // namespace
 
 DatagramEnd read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer) {
@@ -146,15 +171,10 @@ Bytes NetlinkMessage::attributes(std::size_t family_header_size) const {
 }
 
 std::optional<Bytes> find_attribute(Bytes attributes, std::uint16_t type) {
-  while (attributes.size() >= sizeof(nlattr)) {
-    const auto attribute = read_at<nlattr>(attributes, 0);
-    if (attribute.nla_len < sizeof(nlattr) || attribute.nla_len > attributes.size()) {
-      return std::nullopt;
+  while (const auto attribute = take_attribute(attributes)) {
+    if (attribute->type == type) {
+      return attribute->content;
     }
-    if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
-      return attributes.subspan(sizeof(nlattr), attribute.nla_len - sizeof(nlattr));
-    }
-    attributes = attributes.subspan(std::min(aligned(attribute.nla_len), attributes.size()));
   }
   return std::nullopt;
 }
@@ -169,11 +189,17 @@ std::optional<std::uint32_t> u32_attribute(Bytes attributes, std::uint16_t type)
 
 std::string text_attribute(Bytes attributes, std::uint16_t type) {
   const auto content = find_attribute(attributes, type);
-  if (!content) {
-    return {};
+  return content ? text_of(*content) : std::string();
+}
+
+std::vector<std::string> text_attributes(Bytes attributes, std::uint16_t type) {
+  std::vector<std::string> texts;
+  while (const auto attribute = take_attribute(attributes)) {
+    if (attribute->type == type) {
+      texts.push_back(text_of(attribute->content));
+    }
   }
-  const auto* text = reinterpret_cast<const char*>(content->data());
-  return {text, strnlen(text, content->size())};
+  return texts;
 }
 
 Error netlink_error(const std::string& what, const NetlinkAnswer& answer) {

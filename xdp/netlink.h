@@ -69,6 +69,8 @@ struct NetlinkMessage {
 std::optional<Bytes> find_attribute(Bytes attributes, std::uint16_t type);
 std::optional<std::uint32_t> u32_attribute(Bytes attributes, std::uint16_t type);
 std::string text_attribute(Bytes attributes, std::uint16_t type);
+// Every attribute of that type, in the kernel's order.
+std::vector<std::string> text_attributes(Bytes attributes, std::uint16_t type);
 
 // How the kernel ended a request.
 struct NetlinkAnswer {

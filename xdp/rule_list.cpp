@@ -198,7 +198,7 @@ Result<std::vector<StandingRule>> list_rules(const std::optional<std::string>& i
   std::vector<StandingRule> all;
   bool found = !interface;
   for (const Interface& one : *there) {
-    if (!interface || one.name == *interface) {
+    if (!interface || one.is_named(*interface)) {
       found = true;
       const auto qdisc = std::find_if(qdiscs->begin(), qdiscs->end(), [&](const IngressQdisc& of) {
         return of.interface == one.index;

@@ -196,6 +196,28 @@ TEST(Replace, IsAskedForAndSurvivesAClosedStdout) {
 }
 
 // A rule of every packet has no expression that could be printed.
+// Alternative names may be longer than the 15 characters of a name.
+TEST(AttachNames, AllNameTheInterface) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  testing::ip({"link property add dev " + pair.a() + " altname uplink",
+               "link property add dev " + pair.a() + " altname an-uplink-with-a-long-name"});
+  for (const char* name : {"uplink", "an-uplink-with-a-long-name"}) {
+    for (const char* hook : {"xdp", "tc", "tc-egress"}) {
+      const Answer attached =
+          weir({"attach", "-i", name, "--hook", hook, "--count", "ether proto 0x88b5"});
+      ASSERT_EQ(attached.status, 0) << attached.err;
+      const Answer again = weir({"attach", "-i", pair.a(), "--hook", hook, "--count", "ip"});
+      EXPECT_EQ(again.status, 1) << "it is the same interface";
+      EXPECT_EQ(only_program(weir({"show", "-j", name}))["interface"], pair.a());
+      EXPECT_EQ(only_program(weir({"stats", "-j", name}))["expression"], "ether proto 0x88b5");
+      EXPECT_EQ(weir({"detach", name}).status, 0);
+      EXPECT_EQ(json::parse(weir({"show", "-j"}).out)["programs"].size(), 0U);
+    }
+  }
+}
+
 TEST(Replace, OfARuleOfEveryPacketNamesIt) {
   WEIR_NEEDS_KERNEL();
   const NetworkNamespace network;
