@@ -5,6 +5,7 @@
 
 #include "translator/ebpf/check.h"
 #include "translator/ir/build.h"
+#include "translator/lower/packet_direction.h"
 #include "translator/lower/to_classic.h"
 #include "translator/lower/vlan.h"
 
@@ -37,6 +38,9 @@ Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int l
       ir::build(program, link_type, set_tests, {.form = loops, .most = target.max_backward_jumps});
   if (function && target.vlan_stripped) {
     *function = lower::restore_vlan_tag(*function);
+  }
+  if (function) {
+    lower::fold_packet_direction(*function, target.direction);
   }
   return function;
 }

@@ -29,7 +29,8 @@ struct TranslateOptions {
 };
 
 // The first step alone: the function that gives the program's verdict at the target. Where the hook
-// takes VLAN tags out of packets, they are put back (lower/vlan.h).
+// takes VLAN tags out of packets, they are put back (lower/vlan.h); where all packets travel one
+// way, `inbound` and `outbound` are decided (lower/packet_direction.h).
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
                                     const lower::Target& target, const ir::SetTests& set_tests = {},
                                     ir::Loops::Form loops = ir::Loops::Form::kRepeat);

@@ -75,7 +75,7 @@ TEST(Compile, JsonKeepsItsContract) {
 }
 
 TEST(Compile, EveryTargetTakesTheFilter) {
-  for (const char* target : {"user", "socket", "tc", "xdp"}) {
+  for (const char* target : {"user", "socket", "tc", "tc-egress", "xdp"}) {
     const Answer answer = weir({"compile", "--target", target, "tcp port 80"});
     EXPECT_EQ(answer.status, 0) << answer.err;
     EXPECT_NE(answer.out.find("exit"), std::string::npos) << answer.out;

@@ -116,6 +116,7 @@ Executed count_target(const engine::Filter& filter, lower::TargetId target, cons
     case lower::TargetId::kSocket:
       return count_in_kernel(std::move(name), *copy, xdp::ProgramType::kSocketFilter, kinds);
     case lower::TargetId::kTc:
+    case lower::TargetId::kTcEgress:
       return count_in_kernel(std::move(name), *copy, xdp::ProgramType::kTc, kinds);
     case lower::TargetId::kXdp:
       return count_in_kernel(std::move(name), *copy, xdp::ProgramType::kXdp, kinds);

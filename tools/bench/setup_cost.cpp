@@ -68,6 +68,7 @@ std::optional<xdp::ProgramType> program_type(lower::TargetId target) {
     case lower::TargetId::kSocket:
       return xdp::ProgramType::kSocketFilter;
     case lower::TargetId::kTc:
+    case lower::TargetId::kTcEgress:
       return xdp::ProgramType::kTc;
     case lower::TargetId::kXdp:
       return xdp::ProgramType::kXdp;

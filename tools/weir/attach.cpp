@@ -50,10 +50,15 @@ Result<ebpf::Action> wanted_action(const Options& options) {
                                : ebpf::Action::kCount;
 }
 
+lower::TargetId target_of(xdp::Hook hook) {
+  return hook == xdp::Hook::kXdp        ? lower::TargetId::kXdp
+         : hook == xdp::Hook::kTcEgress ? lower::TargetId::kTcEgress
+                                        : lower::TargetId::kTc;
+}
+
 Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RuleText& rule) {
   const engine::Filter filter = input.filter();
-  TranslateOptions options = engine::translate_options(
-      filter, rule.hook == xdp::Hook::kXdp ? lower::TargetId::kXdp : lower::TargetId::kTc);
+  TranslateOptions options = engine::translate_options(filter, target_of(rule.hook));
   options.rule = lower::Rule{.action = rule.action, .text = xdp::encode_rule(rule)};
   return translate(filter.program, options);
 }

@@ -212,7 +212,7 @@ Command compile_command() {
           {"d", 0, OptionKind::kFlag, "", "print a listing; -dd a C array, -ddd decimal numbers"},
           {"to", 0, OptionKind::kValue, "MACHINE", "classic (default) or extended"},
           {"target", 0, OptionKind::kValue, "HOOK",
-           "where the program runs: user (default), socket, tc or xdp"},
+           "where the program runs: user (default), socket, tc, tc-egress\nor xdp"},
           {"emit", 0, OptionKind::kValue, "FORM",
            "classic: listing, c, decimal, xt_bpf, asm; extended: listing, hex;\neither: ir, json"},
           {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},

@@ -60,6 +60,13 @@ std::optional<std::uint32_t> origin_of(const Value& value) {
   return value.origin == ir::kNoOrigin ? std::nullopt : std::optional(value.origin);
 }
 
+std::string missing_extension(cbpf::Extension extension, const Target& target) {
+  const std::string hooks = hooks_with(extension);
+  return "the extension '" + std::string(cbpf::extension_name(extension)) +
+         "' is not available at " + std::string(target.name) +
+         (hooks.empty() ? "" : "; it is at " + hooks);
+}
+
 }  // namespace
 
 ValueSelector::ValueSelector(const ir::Function& function, const SelectContext& context)
@@ -244,10 +251,8 @@ Result<bool> ValueSelector::select_ancillary(ValueId v) {
   } else if (helper != 0) {
     vregs_[v] = builder_.define({.op = machine::Op::kCall, .imm = helper});
   } else {
-    const auto extension = static_cast<cbpf::Extension>(number);
     return fail(ErrorCode::kUnsupported,
-                "the extension '" + std::string(cbpf::extension_name(extension)) +
-                    "' is not available at " + std::string(target_.name),
+                missing_extension(static_cast<cbpf::Extension>(number), target_),
                 {.instruction = origin_of(function_.values[v])});
   }
   return true;

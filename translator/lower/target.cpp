@@ -90,6 +90,17 @@ constexpr Target tc() {
   return target;
 }
 
+// skb->pkt_type is not set yet at tc-egress: a packet that this machine makes still has PACKET_HOST
+// there, and only the copy for packet sockets gets PACKET_OUTGOING (net/core/dev.c,
+// dev_queue_xmit_nit).
+constexpr Target tc_egress() {
+  Target target = tc();
+  target.id = TargetId::kTcEgress;
+  target.name = "tc-egress";
+  target.direction = PacketDirection::kOutbound;
+  return target;
+}
+
 // struct xdp_md, linux/bpf.h. rx_queue_index counts from 0 where skb->queue_mapping counts from 1,
 // and not every driver records the latter: it is not the answer to the extension "queue".
 constexpr Target xdp() {
@@ -100,6 +111,7 @@ constexpr Target xdp() {
                 .data_end = word(4)};
   target.leads_back = true;
   target.max_backward_jumps = cbpf::kMaxKernelBackwardJumps;
+  target.direction = PacketDirection::kInbound;
   target.ancillary[index(Extension::kIfIndex)] = word(12);
   target.ancillary_helpers[index(Extension::kCpu)] = kGetSmpProcessorId;
   target.ancillary_helpers[index(Extension::kRandom)] = kGetPrandomU32;
@@ -111,7 +123,7 @@ constexpr Target xdp() {
   return target;
 }
 
-constexpr std::array kTargets = {user(), socket(), tc(), xdp()};
+constexpr std::array kTargets = {user(), socket(), tc(), xdp(), tc_egress()};
 
 }  // namespace
 
@@ -128,6 +140,17 @@ Result<TargetId> target_by_name(std::string_view name) {
   }
   return fail(ErrorCode::kUsage,
               "no target is called '" + std::string(name) + "'; there are " + known);
+}
+
+std::string hooks_with(Extension extension) {
+  std::string hooks;
+  for (const Target& each : kTargets) {
+    if (each.id != TargetId::kUser &&
+        (answered_extensions(each) & cbpf::Ancillary::bit(extension)) != 0) {
+      hooks += (hooks.empty() ? "" : ", ") + std::string(each.name);
+    }
+  }
+  return hooks;
 }
 
 std::uint32_t answered_extensions(const Target& target) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "cbpf/base/result.h"
@@ -16,7 +17,16 @@
 
 namespace weir::lower {
 
-enum class TargetId : std::uint8_t { kUser, kSocket, kTc, kXdp };
+// kTc is tc's ingress.
+enum class TargetId : std::uint8_t { kUser, kSocket, kTc, kXdp, kTcEgress };
+
+// Which way the packets of a hook travel, as their type (the extension `type`, linux/if_packet.h)
+// says it to a socket.
+enum class PacketDirection : std::uint8_t {
+  kInContext,  // The hook sees both, or its context has the type of each packet.
+  kInbound,    // PACKET_HOST, _BROADCAST, _MULTICAST or _OTHERHOST; the context does not say which.
+  kOutbound,   // PACKET_OUTGOING.
+};
 
 // A field of the context structure that r1 points to.
 struct ContextField {
@@ -47,6 +57,7 @@ struct Target {
   std::array<ContextField, 16> ancillary;
   // Helpers without arguments that answer the others, the same way; 0: none.
   std::array<std::int32_t, 16> ancillary_helpers{};
+  PacketDirection direction = PacketDirection::kInContext;
   // The kernel strips the outer VLAN tag before this hook and keeps it in these fields; the
   // lowering puts it back (see vlan.h).
   bool vlan_stripped = false;
@@ -86,6 +97,9 @@ const Target& target(TargetId id);
 
 // kUsage naming the known targets when there is none of that name.
 Result<TargetId> target_by_name(std::string_view name);
+
+// The names of the kernel's hooks that have the extension: "socket, tc"; empty if none has it.
+std::string hooks_with(cbpf::Extension extension);
 
 // The extensions the target answers, as a mask of cbpf::Ancillary::bit.
 std::uint32_t answered_extensions(const Target& target);

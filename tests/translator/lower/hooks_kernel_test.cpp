@@ -63,6 +63,49 @@ TEST(HooksKernel, TcSeesPacketsThatLieInPieces) {
   EXPECT_EQ(read_counter(*program, 0).packets, 3U);  // The two others, and the sentinel.
 }
 
+// The frame that leaves by a's egress comes in at b's ingress and XDP.
+TEST(HooksKernel, DirectionIsThatOfTheHook) {
+  WEIR_NEEDS_KERNEL();
+  const testing::NetworkNamespace network;
+  const testing::VethPair veth;
+  const auto mine = [](const char* expression) {
+    return compiled(std::string("ether proto 0x88b6 and ") + expression);
+  };
+  std::vector<xdp::LoadedProgram> programs;
+  std::vector<xdp::Link> links;
+  std::vector<std::uint64_t> wanted;
+  for (const char* expression : {"inbound", "outbound", "not inbound"}) {
+    const bool inbound = std::string_view(expression) == "inbound";
+    for (const TargetId id : {TargetId::kTcEgress, TargetId::kTc}) {
+      auto program = counting(mine(expression), id);
+      ASSERT_TRUE(program) << to_string(program.error()) << program.error().detail;
+      const bool egress = id == TargetId::kTcEgress;
+      auto link =
+          xdp::attach_tc(egress ? veth.a() : veth.b(),
+                         egress ? xdp::TcDirection::kEgress : xdp::TcDirection::kIngress, *program);
+      ASSERT_TRUE(link) << to_string(link.error());
+      programs.push_back(std::move(*program));
+      links.push_back(std::move(*link));
+      wanted.push_back(inbound != egress ? 1 : 0);
+    }
+  }
+  for (const char* expression : {"inbound", "outbound"}) {
+    auto program = counting(mine(expression), TargetId::kXdp);
+    ASSERT_TRUE(program) << to_string(program.error()) << program.error().detail;
+    const auto link = xdp::attach_xdp(veth.b(), *program, {.force = true});
+    ASSERT_TRUE(link) << to_string(link.error());
+    const testing::PacketSocket from(veth.a());
+    const testing::PacketSocket to(veth.b());
+    testing::pass_through(from, to, {});
+    EXPECT_EQ(read_counter(*program, 1).packets,
+              std::string_view(expression) == "inbound" ? 1U : 0U);
+  }
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    // One sentinel for each of the two programs at XDP.
+    EXPECT_EQ(read_counter(programs[i], 1).packets, 2 * wanted[i]) << "program " << i;
+  }
+}
+
 // How many of the frames a socket with the filter receives, and the sentinel, which it must let in.
 std::size_t received(const testing::PacketSocket& to) {
   std::size_t count = 0;

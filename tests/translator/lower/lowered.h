@@ -9,6 +9,7 @@
 #include "cbpf/compile.h"
 #include "cbpf/validate.h"
 #include "translator/ir/build.h"
+#include "translator/lower/packet_direction.h"
 #include "translator/lower/to_extended.h"
 #include "translator/lower/vlan.h"
 #include "xdp/load.h"
@@ -20,8 +21,8 @@ inline constexpr TargetId kHooks[] = {TargetId::kSocket, TargetId::kTc, TargetId
 
 inline xdp::ProgramType type_of(TargetId id) {
   return id == TargetId::kSocket ? xdp::ProgramType::kSocketFilter
-         : id == TargetId::kTc   ? xdp::ProgramType::kTc
-                                 : xdp::ProgramType::kXdp;
+         : id == TargetId::kXdp  ? xdp::ProgramType::kXdp
+                                 : xdp::ProgramType::kTc;
 }
 
 inline Result<ebpf::Program> lowered(const cbpf::ValidatedProgram& program, TargetId id,
@@ -35,6 +36,7 @@ inline Result<ebpf::Program> lowered(const cbpf::ValidatedProgram& program, Targ
   if (lower::target(id).vlan_stripped) {
     *function = restore_vlan_tag(*function);
   }
+  fold_packet_direction(*function, lower::target(id).direction);
   Target target = lower::target(id);
   target.skb_layout = layout;
   return to_extended(*function, target, rule);

@@ -55,10 +55,12 @@ TEST(Target, KnowsTheKernelsNumbers) {
 
 TEST(Target, IsFoundByName) {
   EXPECT_EQ(target_by_name("tc"), TargetId::kTc);
+  EXPECT_EQ(target_by_name("tc-egress"), TargetId::kTcEgress);
   const auto none = target_by_name("tcp");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ErrorCode::kUsage);
-  EXPECT_EQ(none.error().message, "no target is called 'tcp'; there are user, socket, tc, xdp");
+  EXPECT_EQ(none.error().message,
+            "no target is called 'tcp'; there are user, socket, tc, xdp, tc-egress");
 }
 
 TEST(Target, SaysWhichExtensionsItAnswers) {

@@ -282,7 +282,10 @@ TEST(ToExtended, KeepsOrigins) {
 TEST(ToExtended, NamesTheExtensionAndTheTarget) {
   EXPECT_EQ(lowered("function EN10MB {\nb0:\n  v0 = ancillary vlan_tci\n  return v0\n}\n",
                     TargetId::kXdp),
-            "the extension 'vlan_tci' is not available at xdp");
+            "the extension 'vlan_tci' is not available at xdp; it is at socket, tc, tc-egress");
+  EXPECT_EQ(
+      lowered("function EN10MB {\nb0:\n  v0 = ancillary nla\n  return v0\n}\n", TargetId::kXdp),
+      "the extension 'nla' is not available at xdp");
 }
 
 TEST(ToExtended, HasNoRulesAtASocket) {
