@@ -80,5 +80,18 @@ TEST(RandomPrograms, KernelEnginesAgreeInTheLinuxDialect) {
   judge_plan(kKernel, Dialect::kLinux, kernel_engines());
 }
 
+constexpr Plan kKernelExtremes{.seed = 2'500'000,
+                               .programs = 200,
+                               .packets = 40,
+                               .matches = 2'000,
+                               .program = {.extreme_offsets = true},
+                               .packet = {.truncate = false, .min_length = 16}};
+
+TEST(RandomPrograms, KernelEnginesAgreeOnExtremeOffsets) {
+  WEIR_NEEDS_KERNEL();
+  judge_plan(kKernelExtremes, Dialect::kLibpcap, kernel_engines());
+  judge_plan(kKernelExtremes, Dialect::kLinux, kernel_engines());
+}
+
 }  // namespace
 }  // namespace weir::judge

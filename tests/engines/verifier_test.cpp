@@ -9,6 +9,8 @@
 #include "cbpf/validate.h"
 #include "tests/engines/corpus.h"
 #include "tests/kernel/kernel.h"
+#include "tests/random/choices.h"
+#include "tests/random/random_program.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 #include "translator/frontend/compile.h"
@@ -86,6 +88,25 @@ std::optional<engine::Filter> compiled(const CorpusFilter& filter) {
       .program = std::move(*valid), .link_type = *link_type, .set_tests = std::move(made->tests)};
 }
 
+// At every hook. What no target can say (kUnsupported) is left out.
+void expect_loaded(const engine::Filter& filter, const std::string& name) {
+  const std::pair<lower::TargetId, xdp::ProgramType> hooks[] = {
+      {lower::TargetId::kSocket, xdp::ProgramType::kSocketFilter},
+      {lower::TargetId::kTc, xdp::ProgramType::kTc},
+      {lower::TargetId::kXdp, xdp::ProgramType::kXdp}};
+  for (const auto& [target, type] : hooks) {
+    const auto program = program_for(filter, target);
+    if (!program) {
+      EXPECT_EQ(program.error().code, ErrorCode::kUnsupported)
+          << name << ": " << to_string(program.error());
+      continue;
+    }
+    const auto accepted = xdp::load(*program, type);
+    EXPECT_TRUE(accepted) << name << ": " << to_string(accepted.error()) << "\n"
+                          << accepted.error().detail;
+  }
+}
+
 TEST(Verifier, KernelTakesEveryFilterAfterATenthOfItsLimit) {
   WEIR_NEEDS_KERNEL();
   Hook hooks[] = {{lower::TargetId::kSocket, xdp::ProgramType::kSocketFilter, 0, {}},
@@ -124,6 +145,40 @@ TEST(Verifier, KernelTakesEveryFilterAfterATenthOfItsLimit) {
     std::cout << fmt::format("Linux {}: {}: at most {} instructions processed, for {}\n",
                              system.release, xdp::program_type_name(hook.type), hook.most,
                              hook.filter);
+  }
+}
+
+// `len` is read again after the check that bounds its sum, so the sum is made in a copy.
+TEST(Verifier, KernelTakesExtremeOffsets) {
+  WEIR_NEEDS_KERNEL();
+  const std::uint32_t constants[] = {0x1fffffff, 0x20000000, 0x20000001, 0x40000000, 0x7fffffff,
+                                     0x80000000, 0xc0000000, 0xdfffffff, 0xe0000000, 0xe0000001};
+  for (const std::uint32_t constant : constants) {
+    for (const char* form : {"ether[len + {}] = 1", "ether[len - {}] = 1 or len > 200",
+                             "ether[ether[3:4] + {}:2] = 1 or ether[3:4] > 7",
+                             "ether[(len + {}) & 0xff] = 1 or len > 200",
+                             "ether[((len + {0}) | 1) - {0}] = 1 or len > 200",
+                             "ether[len + {0}] = 1 or ip[ip[2:2] + {0}] = 2"}) {
+      const std::string expression = fmt::format(fmt::runtime(form), constant);
+      const auto filter = compiled({expression, "EN10MB", expression});
+      ASSERT_TRUE(filter) << expression;
+      expect_loaded(*filter, expression);
+    }
+  }
+}
+
+TEST(Verifier, KernelTakesRandomProgramsOfExtremeOffsets) {
+  WEIR_NEEDS_KERNEL();
+  const std::uint64_t seed = random::seed_or(3'000'000);
+  const std::uint32_t programs = random::share_of(300);
+  for (std::uint32_t i = 0; i < programs && !HasFailure(); ++i) {
+    random::Choices choices(seed + i);
+    const cbpf::Program program =
+        random::random_program(choices, cbpf::Dialect::kLibpcap, {.extreme_offsets = true});
+    auto valid = cbpf::validate(program);
+    ASSERT_TRUE(valid) << to_string(valid.error());
+    expect_loaded({.program = std::move(*valid), .link_type = 1, .set_tests = {}},
+                  fmt::format("WEIR_SEED={} (program {})\n{}", seed, i, random::to_text(program)));
   }
 }
 

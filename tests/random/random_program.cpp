@@ -78,6 +78,10 @@ class Maker {
   void add(int code, std::uint32_t k = 0) { add({static_cast<std::uint16_t>(code), 0, 0, k}); }
 
   void add_one() {
+    if (options_.extreme_offsets && ahead() >= 7 && choices_.chance(30)) {
+      add_load_past_constant();
+      return;
+    }
     const std::uint32_t kind = choices_.below(100);
     if (kind < 25) {
       add_absolute_load();
@@ -140,6 +144,28 @@ class Maker {
                             : kind < 9 ? 0U - choices_.below(40)
                                        : random_offset();
     add(kLd | kInd | size, k);
+  }
+
+  // Mostly the constant is taken off again, so that the load has a chance to succeed; between the
+  // two a number that is read twice is copied.
+  void add_load_past_constant() {
+    const std::uint32_t constant =
+        choices_.pick<std::uint32_t>({0x20000000, 0x1fffffff, 0x40000000, 0x7fffffff, 0x80000000,
+                                      0xc0000000, 0xdfffffff, 0xe0000000, 0xffff0000});
+    if (choices_.chance(70)) {
+      add(kLd | kLen);
+      add(kAlu | kSub | kK, constant + choices_.below(60));
+    } else {
+      add(kLd | kAbs | kW, random_offset());
+    }
+    add(kMisc | kTax);
+    add(kAlu | choices_.pick({kAdd, kAdd, kSub}) | kK, constant);
+    if (choices_.chance(50)) {
+      add({static_cast<std::uint16_t>(kJmp | kJgt | kX), 0, 0, 0});
+    } else {
+      add(kMisc | kTax);
+    }
+    add(kLd | kInd | choices_.pick({kW, kH, kB}), choices_.pick<std::uint32_t>({0, 14, constant}));
   }
 
   void add_immediate_or_length() {

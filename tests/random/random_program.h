@@ -14,6 +14,8 @@ struct ProgramOptions {
   // Extensions it may read, as a mask of cbpf::Ancillary::bit. kAluXorX among them.
   std::uint32_t extensions = 0;
   bool loops = true;  // Backward `ja`; never in the Linux dialect.
+  // Most loads are at X, which is another number plus a constant near or past 2^29.
+  bool extreme_offsets = false;
 };
 
 // A program of the dialect: loads at places where packets have something, at their ends and far

@@ -1,6 +1,7 @@
 #include "translator/lower/select_values.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,32 @@ std::vector<bool> needed_values(const ir::Function& function) {
   return needed;
 }
 
+// The values that become part of a packet pointer: bases of reads, and what parameters that are
+// bases are given. One sweep suffices, as for needed_values().
+std::vector<bool> base_values(const ir::Function& function) {
+  std::vector<bool> bases(function.values.size(), false);
+  for (const Value& value : function.values) {
+    const bool reads = value.op == Op::kNeed || value.op == Op::kHas || value.op == Op::kLoad;
+    if (reads && value.a != ir::kNoValue) {
+      bases[value.a] = true;
+    }
+  }
+  for (auto block = function.blocks.rbegin(); block != function.blocks.rend(); ++block) {
+    for (const ir::Edge& edge : block->terminator.edges) {
+      const auto& parameters = function.blocks[edge.to].parameters;
+      for (std::size_t i = 0; i < edge.arguments.size(); ++i) {
+        if (bases[parameters[i]] && edge.arguments[i] != ir::kNoValue) {
+          bases[edge.arguments[i]] = true;
+        }
+      }
+    }
+  }
+  return bases;
+}
+
+// BPF_MAX_VAR_OFF of linux/bpf_verifier.h.
+constexpr std::int64_t kMaxVariableOffset = std::int64_t{1} << 29;
+
 std::optional<std::uint32_t> origin_of(const Value& value) {
   return value.origin == ir::kNoOrigin ? std::nullopt : std::optional(value.origin);
 }
@@ -77,6 +104,9 @@ ValueSelector::ValueSelector(const ir::Function& function, const SelectContext& 
       lookups_(context.lookups),
       needed_(needed_values(function)),
       vregs_(function.values.size(), kNone) {
+  if (target_.max_packet_offset != 0 || target_.skb_layout) {
+    verified_bases_ = base_values(function);
+  }
   if (!function.sets.empty()) {
     upper_bounds_ = ir::upper_bounds(function);
     verifier_bounds_ = verifier_bounds(function);
@@ -214,7 +244,29 @@ bool ValueSelector::select_alu(ValueId v, AluOp op) {
                      op == AluOp::kOr || op == AluOp::kXor);
   const ValueId a = swap ? value.b : value.a;
   const ValueId b = swap ? value.a : value.b;
+  if (select_extreme_base(v, op, a, b)) {
+    return true;
+  }
   vregs_[v] = builder_.alu(op, reg(a, order), operand(b, order));
+  return true;
+}
+
+// Linux remembers of a copied register which constant was added to the copy, and refuses to add the
+// register to a packet pointer if that constant is 2^29 or more, whatever the register's range
+// (kernel/bpf/verifier.c, adjust_reg_min_max_vals and check_reg_sane_offset; since 6.11, of 32-bit
+// sums since 6.18). So the value is subtracted from the constant: a + b as b - (-a).
+bool ValueSelector::select_extreme_base(ValueId v, AluOp op, ValueId a, ValueId b) {
+  if (verified_bases_.empty() || !verified_bases_[v] || is_constant(a) || !is_constant(b) ||
+      (op != AluOp::kAdd && op != AluOp::kSub)) {
+    return false;
+  }
+  const std::uint32_t sum = op == AluOp::kAdd ? constant(b) : 0U - constant(b);
+  if (std::abs(std::int64_t{static_cast<std::int32_t>(sum)}) < kMaxVariableOffset) {
+    return false;
+  }
+  const Vreg negated = builder_.alu(AluOp::kNeg, reg(a), Operand::constant(0));
+  vregs_[v] =
+      builder_.alu(AluOp::kSub, builder_.move(Operand::constant(sum)), Operand::of(negated));
   return true;
 }
 

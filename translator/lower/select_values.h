@@ -83,6 +83,7 @@ class ValueSelector {
   Result<bool> select_effect(const ir::Value& value);
   Result<bool> select_value(ir::ValueId v);
   bool select_alu(ir::ValueId v, ebpf::AluOp op);
+  bool select_extreme_base(ir::ValueId v, ebpf::AluOp op, ir::ValueId a, ir::ValueId b);
   bool select_shift(ir::ValueId v, ebpf::AluOp op);
   bool select_shift_modulo(ir::ValueId v, ebpf::AluOp op);
   Result<bool> select_ancillary(ir::ValueId v);
@@ -100,6 +101,7 @@ class ValueSelector {
   std::vector<machine::Vreg> vregs_;  // By ValueId.
   LoopState loop_state_;
   // By ValueId; only where there are sets.
+  std::vector<bool> verified_bases_;  // Empty where no verifier follows packet pointers.
   std::vector<std::uint32_t> upper_bounds_;
   std::vector<std::uint64_t> verifier_bounds_;
 };
