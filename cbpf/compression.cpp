@@ -15,10 +15,23 @@ Compression compression_of_magic(Bytes beginning) {
     case 0x28b52ffd:
       return Compression::kZstd;
     case 0x04224d18:
+    case 0x02214c18:  // The format before frames.
       return Compression::kLz4;
     default:
       return Compression::kNone;
   }
+}
+
+bool is_skippable_magic(Bytes beginning) {
+  return beginning.size() >= 4 && (load_be32(beginning.data()) & 0xf0ffffff) == 0x502a4d18;
+}
+
+std::optional<std::uint32_t> skippable_frame_length(Bytes beginning) {
+  if (beginning.size() < 8 || !is_skippable_magic(beginning)) {
+    return std::nullopt;
+  }
+  return beginning[4] | std::uint32_t{beginning[5]} << 8 | std::uint32_t{beginning[6]} << 16 |
+         std::uint32_t{beginning[7]} << 24;
 }
 
 Compression compression_of_name(std::string_view path) {

@@ -1,10 +1,12 @@
-// Compressed streams: gzip (RFC 1952), zstd (RFC 8878) and the LZ4 frame format, through zlib,
-// libzstd and liblz4. Both ways work on pieces of any size and keep only the library's own window.
+// Compressed streams: gzip (RFC 1952), zstd (RFC 8878) and the LZ4 frame format with the legacy
+// frames of `lz4 -l`, through zlib, libzstd and liblz4. Both ways work on pieces of any size and
+// keep only the library's own window.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,13 @@ enum class Compression : std::uint8_t { kNone, kGzip, kZstd, kLz4 };
 
 // By the first four bytes of a file; kNone when they are no magic number of these.
 Compression compression_of_magic(Bytes beginning);
+
+// Whether a skippable frame begins here, with which zstd and lz4 streams may begin.
+bool is_skippable_magic(Bytes beginning);
+
+// The length of its content, which comes after 8 bytes of header; nothing when the first eight
+// bytes are no such header.
+std::optional<std::uint32_t> skippable_frame_length(Bytes beginning);
 
 // By the end of a file's name: .gz, .zst, .lz4; kNone for all others.
 Compression compression_of_name(std::string_view path);
@@ -37,8 +46,11 @@ class Decompressor {
   virtual ~Decompressor() = default;
 
   // Goes on with `packed`, which may be empty: what does not fit into `room` comes with the next
-  // calls. With room left and nothing made, more packed bytes are wanted. kInvalidFile when the
-  // data are damaged.
+  // calls. With nothing made and all of `packed` taken, more packed bytes are wanted. kInvalidFile
+  // when the data are damaged or want more memory than is given (zstd: a window of more than 128
+  // MiB); kSystem when there is no memory. All that comes before the damage has been given by the
+  // calls before: of gzip byte by byte, of zstd and lz4 block by block (of 128 KiB, of 8 MiB at
+  // most). After an error the decompressor is of no use.
   virtual Result<Step> run(Bytes packed, std::span<std::uint8_t> room) = 0;
 
   // Whether the stream may end here: nothing has come, or the last member is whole.

@@ -23,12 +23,18 @@ class GzipDecompressor final : public Decompressor {
   bool start() { return inflateInit2(&stream_, MAX_WBITS + kGzipOnly) == Z_OK; }
 
   Result<Step> run(Bytes packed, std::span<std::uint8_t> room) override {
+    if (broken_) {
+      return damaged();
+    }
     if (at_end_) {
-      if (packed.empty()) {
-        return Step{};
+      // Tapes and disk images pad with zeros.
+      const std::size_t zeros = begun_ ? leading_zeros(packed) : 0;
+      if (zeros > 0 || packed.empty()) {
+        return Step{.taken = zeros, .made = 0};
       }
       inflateReset(&stream_);
       at_end_ = false;
+      begun_ = true;
     }
     const uInt in = limited(packed.size());
     const uInt out = limited(room.size());
@@ -38,7 +44,11 @@ class GzipDecompressor final : public Decompressor {
     stream_.avail_out = out;
     const int code = inflate(&stream_, Z_NO_FLUSH);
     if (code != Z_OK && code != Z_BUF_ERROR && code != Z_STREAM_END) {
-      return fail(ErrorCode::kInvalidFile, "the gzip data are damaged");
+      // What comes before the damage is whole.
+      broken_ = true;
+      if (out == stream_.avail_out) {
+        return damaged();
+      }
     }
     at_end_ = code == Z_STREAM_END;
     return Step{in - stream_.avail_in, out - stream_.avail_out};
@@ -47,8 +57,19 @@ class GzipDecompressor final : public Decompressor {
   bool at_end() const override { return at_end_; }
 
  private:
+  static tl::unexpected<Error> damaged() {
+    return fail(ErrorCode::kInvalidFile, "the gzip data are damaged");
+  }
+  static std::size_t leading_zeros(Bytes bytes) {
+    return static_cast<std::size_t>(
+        std::find_if(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte != 0; }) -
+        bytes.begin());
+  }
+
   z_stream stream_{};
+  bool begun_ = false;  // There is a member.
   bool at_end_ = true;
+  bool broken_ = false;
 };
 
 class GzipCompressor final : public Compressor {

@@ -1,5 +1,8 @@
 // zstd, through libzstd.
 #include <zstd.h>
+#include <zstd_errors.h>
+
+#include <algorithm>
 
 #include "cbpf/compression_formats.h"
 
@@ -14,20 +17,40 @@ class ZstdDecompressor final : public Decompressor {
     if (at_end_ && packed.empty()) {
       return Step{};
     }
-    ZSTD_inBuffer in = {packed.data(), packed.size(), 0};
+    // libzstd forgets what a call has made when it fails, so no call gets more than one block. Its
+    // hint is that block and the header of the next.
+    const std::size_t most = hint_ > kBlockHeader ? hint_ - kBlockHeader : kBlockHeader;
+    ZSTD_inBuffer in = {packed.data(), std::min(packed.size(), most), 0};
     ZSTD_outBuffer out = {room.data(), room.size(), 0};
     const std::size_t left = ZSTD_decompressStream(context_.get(), &out, &in);
     if (ZSTD_isError(left) != 0) {
-      return fail(ErrorCode::kInvalidFile,
-                  std::string("the zstd data are damaged: ") + ZSTD_getErrorName(left));
+      return error(left);
     }
     at_end_ = left == 0;
+    hint_ = left;
     return Step{in.pos, out.pos};
   }
 
   bool at_end() const override { return at_end_; }
 
  private:
+  static constexpr std::size_t kBlockHeader = 3;
+
+  static tl::unexpected<Error> error(std::size_t code) {
+    switch (ZSTD_getErrorCode(code)) {
+      case ZSTD_error_memory_allocation:
+        return fail(ErrorCode::kSystem, "no memory to unpack zstd");
+      case ZSTD_error_frameParameter_windowTooLarge:
+        return fail(ErrorCode::kInvalidFile,
+                    "the zstd data need a window of more than 128 MiB; unpack the file with 'zstd "
+                    "-d --long=31' first");
+      default:
+        return fail(ErrorCode::kInvalidFile,
+                    std::string("the zstd data are damaged: ") + ZSTD_getErrorName(code));
+    }
+  }
+
+  std::size_t hint_ = 0;
   std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context_{ZSTD_createDCtx(),
                                                                    ZSTD_freeDCtx};
   bool at_end_ = true;

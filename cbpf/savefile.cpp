@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kMaxSnaplen = 0x7fffffff;
 
-enum class Magic : std::uint8_t { kPcap, kPcapng, kModifiedPcap, kNavtelPcap, kUnknown };
+enum class Magic : std::uint8_t { kPcap, kPcapng, kNavtelPcap, kUnknown };
 
 Magic magic_of(const std::uint8_t* bytes) {
   switch (load_be32(bytes)) {
@@ -24,12 +24,11 @@ Magic magic_of(const std::uint8_t* bytes) {
     case 0xd4c3b2a1:
     case 0xa1b23c4d:
     case 0x4d3cb2a1:
+    case kModifiedPcapMagic:
+    case 0x34cdb2a1:
       return Magic::kPcap;
     case 0x0a0d0d0a:
       return Magic::kPcapng;
-    case 0xa1b2cd34:
-    case 0x34cdb2a1:
-      return Magic::kModifiedPcap;
     case 0xa12b3c4d:
     case 0x4d3c2ba1:
       return Magic::kNavtelPcap;
@@ -53,10 +52,10 @@ Bytes Batch::raw(std::size_t index) const {
   if (!blocks.empty()) {
     return {blocks[index].begin, blocks[index].length};
   }
-  const std::uint8_t* const begin = packets[index].data - kPcapRecordHeader;
-  const std::uint8_t* const end = index + 1 < packets.size()
-                                      ? packets[index + 1].data - kPcapRecordHeader
-                                      : bytes.data() + bytes.size();
+  const std::size_t header = record_header(layout);
+  const std::uint8_t* const begin = packets[index].data - header;
+  const std::uint8_t* const end =
+      index + 1 < packets.size() ? packets[index + 1].data - header : bytes.data() + bytes.size();
   return {begin, end};
 }
 
@@ -64,8 +63,7 @@ std::uint64_t Batch::timestamp(std::size_t index) const {
   if (!blocks.empty()) {
     return blocks[index].timestamp;
   }
-  const std::uint8_t* const record = packets[index].data - kPcapRecordHeader;
-  const bool swapped = is_swapped(layout);
+  const std::uint8_t* const record = packets[index].data - record_header(layout);
   return load_file32(record, swapped) * std::uint64_t{1'000'000'000} +
          load_file32(record + 4, swapped) * std::uint64_t{is_nano(layout) ? 1U : 1000U};
 }
@@ -92,8 +90,20 @@ Status SavefileSource::choose_format() {
   if (auto read = read_magic(); !read) {
     return read;
   }
-  if (const auto compression = compression_of_magic(scan_.window.bytes());
-      compression != Compression::kNone) {
+  bool skipped = false;
+  if (scan_.window.size >= 4 && is_skippable_magic(scan_.window.bytes())) {
+    const auto any = scan_.input.skip_frames();
+    if (!any) {
+      return tl::make_unexpected(any.error());
+    }
+    skipped = *any;
+    scan_.window = scan_.input.window();
+  }
+  const auto compression = compression_of_magic(scan_.window.bytes());
+  if (skipped && compression != Compression::kZstd && compression != Compression::kLz4) {
+    return scan_.invalid("no zstd or lz4 data come after the skippable frame at the beginning");
+  }
+  if (compression != Compression::kNone) {
     if (auto begun = scan_.input.decompress(compression); !begun) {
       return begun;
     }
@@ -117,8 +127,6 @@ Status SavefileSource::choose_format() {
       scan_.header.format = SavefileFormat::kPcapng;
       format_ = make_pcapng_reader(scan_);
       return {};
-    case Magic::kModifiedPcap:
-      return scan_.invalid("a modified pcap file (magic number a1b2cd34) cannot be read");
     case Magic::kNavtelPcap:
       return scan_.invalid("a Navtel pcap file (magic number a12b3c4d) cannot be read");
     case Magic::kUnknown:
@@ -146,7 +154,8 @@ Batch SavefileScan::batch() const {
               .blocks = {},
               .bytes = window.bytes().subspan(begin, scanned - begin),
               .layout = layout,
-              .altered = altered};
+              .altered = altered,
+              .swapped = swapped};
   if (layout == RecordLayout::kPcapng) {
     batch.blocks = {found->blocks.get() + first, packets()};
   }
@@ -157,6 +166,13 @@ void SavefileScan::next() {
   first = found->count;
   begin = scanned;
   altered = false;
+}
+
+std::uint8_t* SavefileFound::keep(Bytes packet) {
+  std::uint8_t* const copy =
+      turned.emplace_back(std::make_unique_for_overwrite<std::uint8_t[]>(packet.size())).get();
+  std::copy(packet.begin(), packet.end(), copy);
+  return copy;
 }
 
 Status SavefileSource::open() {
@@ -174,6 +190,7 @@ void SavefileSource::begin_batch() {
   scan_.packets_before += found_.count;
   scan_.scanned = 0;
   found_.count = 0;
+  found_.turned.clear();
   scan_.next();
 }
 

@@ -6,10 +6,10 @@
 // Files compressed with gzip, zstd or lz4 are known by their first bytes and unpacked on the way.
 //
 // What is taken and what is refused follows libpcap 1.10.3 (sf-pcap.c, sf-pcapng.c), except that a
-// pcapng file may hold interfaces of different link types and sections of different byte orders,
-// and that the headers Linux puts before USB and NFLOG packets in its own byte order are left as
-// they are where the file has the other order. Sources of the formats: draft-ietf-opsawg-pcap and
-// draft-ietf-opsawg-pcapng.
+// pcapng file may hold interfaces of different link types and sections of different byte orders.
+// Headers in the byte order of the machine that captured the packet (USB, NFLOG, PFLOG's ids, CAN
+// ids) are turned to this machine's; a copy in pcapng keeps them as the file has them. Sources of
+// the formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +36,11 @@ struct SavefileInterface {
   std::uint32_t snaplen = 0;                   // As the file gives it; 0: no limit.
   std::uint64_t ticks_per_second = 1'000'000;  // The unit of its timestamps (if_tsresol).
   std::int64_t offset_seconds = 0;             // Added to its timestamps (if_tsoffset).
-  std::string name;                            // Empty when the file tells none.
+  std::string name;  // Empty when the file tells none; its first kMaxInterfaceName bytes.
 };
+
+// A Linux name has 15 bytes, one of Windows about 50; what a file tells beyond is not kept.
+inline constexpr std::size_t kMaxInterfaceName = 255;
 
 // What the beginning of a savefile says of the whole.
 struct SavefileHeader {
@@ -67,7 +70,11 @@ enum class RecordLayout : std::uint8_t {
   kPcapNano,         // In this machine's byte order, nanoseconds.
   kPcapSwapped,      // In the other byte order, microseconds.
   kPcapSwappedNano,  // In the other byte order, nanoseconds.
-  kPcapng,           // Blocks; each section has its own byte order.
+  // Records with 8 bytes more of header (magic number a1b2cd34: interface, protocol, packet type),
+  // microseconds.
+  kPcapModified,
+  kPcapModifiedSwapped,
+  kPcapng,  // Blocks; each section has its own byte order.
 };
 
 // A run of a savefile: some packets and everything that stands between them. All spans point into
@@ -85,6 +92,8 @@ struct Batch {
   // longer than the snapshot length is cut to it, and files before version 2.4 may have the two
   // lengths the other way round.
   bool altered = false;
+  // Whether the file, or of pcapng the section, is not in this machine's byte order.
+  bool swapped = false;
   // The file is at its end. (A batch without packets is not the end: other blocks may be in it.)
   bool done() const { return bytes.empty(); }
 

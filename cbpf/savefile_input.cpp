@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace weir::cbpf {
@@ -29,7 +30,7 @@ constexpr std::size_t kLeastRead = std::size_t{64} << 10;
 }  // namespace
 
 Pages make_pages(std::size_t size) {
-  return Pages(new (PageDelete::kAlignment) std::uint8_t[size]);
+  return Pages(new (PageDelete::kAlignment, std::nothrow) std::uint8_t[size]);
 }
 
 SavefileInput::SavefileInput(Fd fd, std::string name)
@@ -55,26 +56,35 @@ void SavefileInput::consume(std::size_t count) {
   offset_ += count;
 }
 
-void SavefileInput::make_room() {
-  if (capacity_ - end_ < kLeastRead) {
-    move_before_area();
+Status SavefileInput::make_room() {
+  if (buffer_ == nullptr) {
+    return fail(ErrorCode::kSystem, "no memory to read it", {.file = name_});
   }
+  return capacity_ - end_ < kLeastRead ? move_before_area() : Status();
 }
 
 // The window to where the next read() goes on behind it.
-void SavefileInput::move_before_area() {
+Status SavefileInput::move_before_area() {
   const std::size_t kept = size();
   const std::uint8_t* const from = buffer_.get() + begin_;
   Pages old;
   if (kept > area_) {
-    old = std::exchange(buffer_, {});
-    area_ = (2 * kept + kPage - 1) / kPage * kPage;
-    capacity_ = area_ + std::max(2 * kPiece, area_ / 2);
-    buffer_ = make_pages(capacity_);
+    const std::size_t area = (2 * kept + kPage - 1) / kPage * kPage;
+    const std::size_t capacity = area + std::max(2 * kPiece, area / 2);
+    Pages larger = make_pages(capacity);
+    if (larger == nullptr) {
+      return fail(ErrorCode::kSystem,
+                  fmt::format("no memory for a record of more than {} bytes", kept),
+                  {.file = name_});
+    }
+    old = std::exchange(buffer_, std::move(larger));
+    area_ = area;
+    capacity_ = capacity;
   }
   std::memmove(buffer_.get() + area_ - kept, from, kept);
   begin_ = area_ - kept;
   end_ = area_;
+  return {};
 }
 
 std::optional<SavefileMap> SavefileInput::map_rest(MapGuard& guard) const {
@@ -98,7 +108,41 @@ Status SavefileInput::decompress(Compression compression) {
   packed_ = std::make_unique_for_overwrite<std::uint8_t[]>(std::max(packed_end_, kPackedCapacity));
   std::memcpy(packed_.get(), buffer_.get() + begin_, packed_end_);
   begin_ = end_ = area_;
+  offset_ = 0;
   return {};
+}
+
+Result<bool> SavefileInput::skip_frames() {
+  constexpr std::size_t kHeader = 8;
+  bool any = false;
+  for (;;) {
+    while (size() < kHeader) {
+      const auto more = fill();
+      if (!more) {
+        return more;
+      }
+      if (!*more) {
+        return any;
+      }
+    }
+    const auto length = skippable_frame_length(window().bytes());
+    if (!length) {
+      return any;
+    }
+    any = true;
+    for (std::uint64_t left = std::uint64_t{*length} + kHeader;;) {
+      const auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(left, size()));
+      consume(skipped);
+      left -= skipped;
+      if (left == 0) {
+        break;
+      }
+      const auto more = fill();
+      if (!more || !*more) {
+        return more ? Result<bool>(any) : more;
+      }
+    }
+  }
 }
 
 tl::unexpected<Error> SavefileInput::cannot_read() const {
@@ -124,11 +168,15 @@ Result<std::size_t> SavefileInput::read_some(std::uint8_t* to, std::size_t room)
 }
 
 Result<std::size_t> SavefileInput::unpack_some(std::uint8_t* to, std::size_t room) {
+  if (broken_) {
+    return tl::make_unexpected(*broken_);
+  }
   for (;;) {
     const Bytes packed(packed_.get() + packed_begin_, packed_end_ - packed_begin_);
     const auto step = decompressor_->run(packed, {to, room});
     if (!step) {
-      return fail(step.error().code, step.error().message, {.file = name_});
+      broken_ = Error{step.error().code, step.error().message, {.file = name_}, {}};
+      return tl::make_unexpected(*broken_);
     }
     packed_begin_ += step->taken;
     if (step->made > 0) {
@@ -176,7 +224,9 @@ Result<std::size_t> SavefileInput::read(std::span<std::uint8_t> to) {
 }
 
 Result<bool> SavefileInput::fill() {
-  make_room();
+  if (auto room = make_room(); !room) {
+    return tl::make_unexpected(std::move(room.error()));
+  }
   const auto count = read({buffer_.get() + end_, std::min(capacity_ - end_, kPiece)});
   if (!count) {
     return tl::make_unexpected(count.error());

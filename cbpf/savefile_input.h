@@ -35,7 +35,7 @@ struct PageDelete {
   static constexpr std::align_val_t kAlignment{4096};
 };
 using Pages = std::unique_ptr<std::uint8_t[], PageDelete>;
-Pages make_pages(std::size_t size);
+Pages make_pages(std::size_t size);  // Null without memory.
 
 // A window on the file: the bytes that have been read and not yet been consumed.
 //
@@ -61,6 +61,10 @@ class SavefileInput {
   // what they unpack to. kSystem when the library fails.
   Status decompress(Compression compression);
 
+  // Passes over the skippable frames (skippable_frame_length()) at the front of the window, to the
+  // first byte after them. Whether there was one. The errors are those of fill().
+  Result<bool> skip_frames();
+
   // Bytes read from the descriptor so far, for whoever shows progress.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
@@ -70,8 +74,8 @@ class SavefileInput {
   // Reads more behind the window with one read(), which on a pipe takes what is there. The buffer
   // grows only when the window has nearly filled it, so a record that lies about its length costs
   // no more memory than some times the bytes that are really there. False at the end of the file;
-  // kSystem when read() fails, which a signal can also make it do; kInvalidFile when compressed
-  // data are damaged or end too early.
+  // kSystem when read() fails, which a signal can also make it do, and when there is no memory;
+  // kInvalidFile when compressed data are damaged or end too early.
   Result<bool> fill();
 
   // Whether what is read is unpacked on the way.
@@ -93,8 +97,8 @@ class SavefileInput {
   Result<std::size_t> read(std::span<std::uint8_t> to);
 
  private:
-  void make_room();
-  void move_before_area();
+  Status make_room();
+  Status move_before_area();
   tl::unexpected<Error> cannot_read() const;
   Result<std::size_t> read_some(std::uint8_t* to, std::size_t room);
   Result<std::size_t> unpack_some(std::uint8_t* to, std::size_t room);
@@ -112,6 +116,7 @@ class SavefileInput {
   // Of a compressed file: its bytes as they are in it, those from packed_begin_ on still packed.
   Compression compression_ = Compression::kNone;
   std::unique_ptr<Decompressor> decompressor_;
+  std::optional<Error> broken_;  // What it has said, and will say again.
   std::unique_ptr<std::uint8_t[]> packed_;
   std::size_t packed_begin_ = 0;
   std::size_t packed_end_ = 0;

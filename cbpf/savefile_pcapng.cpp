@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cbpf/savefile_host_order.h"
 #include "cbpf/savefile_link_type.h"
 #include "cbpf/savefile_source.h"
 
@@ -80,6 +81,7 @@ class PcapngReader final : public SavefileFormatReader {
   // Reads up to the first interface, as far as that is possible.
   Status open() override;
   Status find_records() override;
+  std::uint64_t record_length() const override;
   tl::unexpected<Error> cut_off() const override;
 
  private:
@@ -87,7 +89,7 @@ class PcapngReader final : public SavefileFormatReader {
   struct PlainInterface {
     int link_type = 0;
     std::uint32_t most = 0;         // Captured bytes.
-    std::uint64_t ns_per_tick = 0;  // 0: a tick is not so many whole nanoseconds.
+    std::uint64_t ns_per_tick = 0;  // 0: each packet is taken by itself.
     std::uint64_t ns_of_offset = 0;
   };
 
@@ -287,7 +289,7 @@ Result<bool> PcapngReader::take_section(const Block& block) {
                     "known",
                     scan_.position(), major, minor));
   }
-  swapped_ = swapped;
+  swapped_ = scan_.swapped = swapped;
   in_section_ = true;
   scan_.interfaces.clear();
   plain_.clear();
@@ -322,7 +324,9 @@ Result<bool> PcapngReader::take_interface(const Block& block) {
     scan_.header.snaplen = adjusted_snaplen(interface.snaplen, interface.link_type);
   }
   const std::uint64_t per_second = interface.ticks_per_second;
-  const bool whole = per_second <= kNanoseconds && kNanoseconds % per_second == 0;
+  // Headers in the other byte order are special.
+  const bool whole = per_second <= kNanoseconds && kNanoseconds % per_second == 0 &&
+                     !(swapped_ && has_host_order_header(interface.link_type));
   plain_.push_back(
       {.link_type = interface.link_type,
        .most = max_captured_length(interface.link_type),
@@ -352,7 +356,8 @@ Status PcapngReader::take_options(Bytes options, SavefileInterface& interface) c
       break;
     }
     if (code == kName) {
-      interface.name.assign(value.begin(), value.end());
+      const Bytes kept = value.first(std::min(value.size(), kMaxInterfaceName));
+      interface.name.assign(kept.begin(), kept.end());
     } else if (code == kResolution) {
       if (auto status = take_resolution(value, interface); !status) {
         return status;
@@ -436,12 +441,27 @@ Result<bool> PcapngReader::take_packet(const Block& block) {
                 static_cast<std::uint64_t>(interface.offset_seconds) * kNanoseconds;
   }
   const std::size_t index = scan_.found->count++;
-  scan_.found->packets[index] = {block.body() + fields->fixed, fields->captured, fields->wire};
+  const std::uint8_t* data = block.body() + fields->fixed;
+  if (swapped_ && has_host_order_header(interface.link_type)) {
+    // In a copy: the block stays in the order of its section.
+    std::uint8_t* const turned = scan_.found->keep({data, fields->captured});
+    swap_host_order_header(interface.link_type, {turned, fields->captured}, fields->wire);
+    data = turned;
+  }
+  scan_.found->packets[index] = {data, fields->captured, fields->wire};
   scan_.found->blocks[index] = {.timestamp = timestamp,
                                 .begin = block.data,
                                 .length = block.length,
                                 .interface = fields->interface};
   return true;
+}
+
+std::uint64_t PcapngReader::record_length() const {
+  const std::uint8_t* const p = scan_.window.data + scan_.scanned;
+  if (scan_.window.size - scan_.scanned < kBlockOverhead) {
+    return 0;
+  }
+  return block_length(load32(p), p).value_or(0);
 }
 
 tl::unexpected<Error> PcapngReader::cut_off() const {

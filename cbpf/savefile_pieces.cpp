@@ -34,6 +34,9 @@ SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
   if (left.size() > area_) {
     const std::size_t area = (2 * left.size() + kPage - 1) / kPage * kPage;
     Pages larger = make_pages(area + size_);
+    if (larger == nullptr) {
+      return {};
+    }
     std::memcpy(larger.get() + area, this->area(), read);
     memory_ = std::move(larger);
     area_ = area;
@@ -80,6 +83,7 @@ bool SavefilePieces::next(SavefilePiece& piece) {
   piece.number_ = numbers_.fetch_add(1, std::memory_order_relaxed);
   piece.batches_.clear();
   piece.chains_.clear();
+  piece.found_.turned.clear();
   piece.end_ = {};
   Result<std::size_t> read = 0;
   if (at_any_place_ && piece.number_ > 0) {
@@ -155,15 +159,63 @@ SavefileWindow SavefilePieces::mapped_window(SavefilePiece& piece, std::size_t b
   return {.data = map_->data() + begin, .size = end - begin, .offset = 0, .mapped = true};
 }
 
-SavefileWindow SavefilePieces::window(SavefilePiece& piece, std::size_t read) {
+Result<SavefileWindow> SavefilePieces::window(SavefilePiece& piece, std::size_t read) {
   if (piece.way_ == SavefileWay::kMap) {
     return mapped_window(piece, read);
   }
-  if (std::exchange(rest_in_map_, false)) {
-    const std::uint8_t* const begin = map_->data() + origin_ + rest_offset_;
-    rest_.assign(begin, static_cast<const std::uint8_t*>(map_->data()) + position_of(piece));
+  Bytes rest(rest_.get(), rest_size_);
+  if (rest_in_map_) {
+    const std::uint64_t begin = origin_ + rest_offset_;
+    rest = {map_->data() + begin, static_cast<std::size_t>(position_of(piece) - begin)};
   }
-  return piece.place_before(rest_, read);
+  const SavefileWindow window = piece.place_before(rest, read);
+  if (window.data == nullptr) {
+    return no_memory();
+  }
+  bytes_copied_ += rest.size();
+  return window;
+}
+
+tl::unexpected<Error> SavefilePieces::no_memory() const {
+  return fail(ErrorCode::kSystem, "no memory for what is read of it",
+              {.file = source_.scan().input.name()});
+}
+
+// Keeps a piece in which the record at its front does not end, so that such a record is copied once
+// and not with each of its pieces. True when that is all there is to do.
+bool SavefilePieces::gather(SavefilePiece& piece, std::size_t read) {
+  const std::uint64_t have =
+      rest_in_map_ ? position_of(piece) - origin_ - rest_offset_ : rest_size_;
+  if (piece.way_ == SavefileWay::kMap || read == 0 || have + read >= record_length_) {
+    return false;
+  }
+  if (rest_in_map_ && position_of(piece) + read > map_->size()) {
+    return false;  // The file has grown past its map.
+  }
+  if (!rest_in_map_ && !keep({piece.area(), read})) {
+    piece.end_ = no_memory();
+    ended_ = true;
+  }
+  return true;
+}
+
+// Adds to what is left. False without memory.
+bool SavefilePieces::keep(Bytes more) {
+  const std::size_t size = rest_size_ + more.size();
+  if (size > rest_capacity_) {
+    Pages larger = make_pages(2 * size);
+    if (larger == nullptr) {
+      return false;
+    }
+    std::copy_n(rest_.get(), rest_size_, larger.get());
+    bytes_copied_ += rest_size_;
+    rest_ = std::move(larger);
+    rest_capacity_ = 2 * size;
+  }
+  std::copy(more.begin(), more.end(), rest_.get() + rest_size_);
+  bytes_copied_ += more.size();
+  rest_size_ = size;
+  return true;
 }
 
 // A whole piece, or less at the end of the file.
@@ -229,14 +281,23 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
     return;
   }
   bytes_read_ = at_any_place_ ? bytes_read_ + *read : scan.input.bytes_read();
-  scan.window = window(piece, *read);
+  const bool at_end = at_any_place_ ? *read < size_ : *read == 0;
+  if (!at_end && gather(piece, *read)) {
+    return;
+  }
+  auto window = this->window(piece, *read);
+  if (!window) {
+    piece.end_ = tl::make_unexpected(std::move(window.error()));
+    ended_ = true;
+    return;
+  }
+  scan.window = *window;
   scan.window.offset = rest_offset_;
   scan.scanned = 0;
   scan.found = &piece.found_;
   piece.found_.count = 0;
   scan.next();
   find_batches(piece);
-  const bool at_end = at_any_place_ ? *read < size_ : *read == 0;
   if (piece.end_ && at_end) {
     ended_ = true;
     if (scan.scanned < scan.window.size) {
@@ -253,7 +314,8 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
 void SavefilePieces::find_batches(SavefilePiece& piece) {
   SavefileScan& scan = source_.scan();
   const std::size_t size = scan.window.size;
-  piece.found_.reserve((size - scan.scanned) / kLeastRecord + 1, scan.header.format);
+  const std::size_t first = std::min<std::uint64_t>(record_length_, size - scan.scanned);
+  piece.found_.reserve((size - scan.scanned - first) / kLeastRecord + 2, scan.header.format);
   bool wrong = false;
   for (const SavefileChains::Chain& chain : piece.chains_.chains()) {
     const auto begin = static_cast<std::size_t>(chain.begin - scan.window.data);
@@ -310,7 +372,8 @@ void SavefilePieces::take_chain(SavefilePiece& piece, const SavefileChains::Chai
                               .blocks = {},
                               .bytes = {begin, end},
                               .layout = scan.layout,
-                              .altered = false});
+                              .altered = false,
+                              .swapped = scan.swapped});
     scan.packets_before += packets.size();
     begin = end;
   }
@@ -322,14 +385,16 @@ void SavefilePieces::take_chain(SavefilePiece& piece, const SavefileChains::Chai
   }
 }
 
-void SavefilePieces::keep_rest(const SavefilePiece& piece) {
+void SavefilePieces::keep_rest(SavefilePiece& piece) {
   const SavefileScan& scan = source_.scan();
   rest_in_map_ = piece.way_ == SavefileWay::kMap;
-  if (!rest_in_map_) {
-    const Bytes rest = scan.window.bytes().subspan(scan.scanned);
-    rest_.assign(rest.begin(), rest.end());
+  rest_size_ = 0;
+  if (!ended_ && !rest_in_map_ && !keep(scan.window.bytes().subspan(scan.scanned))) {
+    piece.end_ = no_memory();
+    ended_ = true;
   }
   rest_offset_ = scan.position();
+  record_length_ = ended_ ? 0 : source_.format().record_length();
 }
 
 }  // namespace weir::cbpf

@@ -39,6 +39,7 @@ class SavefilePiece {
   friend class SavefilePieces;
   std::uint8_t* area() { return memory_.get() + area_; }
   bool make_memory(std::size_t size);
+  // A window on nothing without memory.
   SavefileWindow place_before(Bytes left, std::size_t read);
 
   std::uint64_t number_ = 0;
@@ -81,6 +82,10 @@ class SavefilePieces {
   // while it was read. Any thread may ask.
   Status intact() const;
 
+  // Bytes that were copied from one buffer to another so far, reading and unpacking apart: at most
+  // some times those of the file, however long its records are. Not for use beside next().
+  std::uint64_t bytes_copied() const { return bytes_copied_; }
+
  private:
   std::uint64_t position_of(const SavefilePiece& piece) const {
     return position_ + (piece.number_ - 1) * size_;
@@ -88,7 +93,10 @@ class SavefilePieces {
   Result<std::size_t> read_ahead(SavefilePiece& piece);
   std::size_t bring(const SavefilePiece& piece) const;
   SavefileWindow mapped_window(SavefilePiece& piece, std::size_t brought) const;
-  SavefileWindow window(SavefilePiece& piece, std::size_t read);
+  Result<SavefileWindow> window(SavefilePiece& piece, std::size_t read);
+  bool gather(SavefilePiece& piece, std::size_t read);
+  bool keep(Bytes more);
+  tl::unexpected<Error> no_memory() const;
   Result<std::size_t> read_at(std::uint64_t position, SavefilePiece& piece) const;
   Result<std::size_t> read_on(SavefilePiece& piece);
   void find_first(SavefilePiece& piece);
@@ -97,7 +105,7 @@ class SavefilePieces {
   void find_batches(SavefilePiece& piece);
   bool find_up_to(SavefilePiece& piece, std::size_t end);
   void take_chain(SavefilePiece& piece, const SavefileChains::Chain& chain);
-  void keep_rest(const SavefilePiece& piece);
+  void keep_rest(SavefilePiece& piece);
 
   SavefileSource& source_;
   SavefileCut cut_;
@@ -114,9 +122,14 @@ class SavefilePieces {
 
   // Of whoever has the turn.
   Turns turns_;
-  std::vector<std::uint8_t> rest_;  // Of the last piece, behind its last whole record.
-  bool rest_in_map_ = false;        // It is there, and not here.
-  std::uint64_t rest_offset_ = 0;   // Where in the savefile it begins.
+  // What is left of the pieces before, from the end of their last whole record.
+  Pages rest_;
+  std::size_t rest_size_ = 0;
+  std::size_t rest_capacity_ = 0;
+  bool rest_in_map_ = false;         // It is there, and not here.
+  std::uint64_t rest_offset_ = 0;    // Where in the savefile it begins.
+  std::uint64_t record_length_ = 0;  // Of the record it begins with; 0: not known.
+  std::uint64_t bytes_copied_ = 0;
   std::uint64_t bytes_read_ = 0;
   bool ended_ = false;
 };

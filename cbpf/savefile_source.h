@@ -23,6 +23,9 @@ struct SavefileFound {
   UnwrittenArray<PacketBlock> blocks;  // As many, of pcapng.
   std::size_t capacity = 0;
   std::size_t count = 0;
+  // Copies of packets that are not as they are in the file, for as long as the others hold.
+  std::vector<std::unique_ptr<std::uint8_t[]>> turned;
+  std::uint8_t* keep(Bytes packet);
 
   // Makes room for so many. What was found is lost when it has to grow.
   void reserve(std::size_t size, SavefileFormat format);
@@ -42,6 +45,7 @@ struct SavefileScan {
   int link_type = 0;
   RecordLayout layout = RecordLayout::kPcap;
   bool altered = false;
+  bool swapped = false;              // The file or the section.
   std::uint64_t packets_before = 0;  // Packets before the first that was found.
 
   std::size_t packets() const { return found->count - first; }
@@ -103,6 +107,9 @@ class SavefileFormatReader {
   // How to know an ordinary record wherever one may stand (all but the time); nothing where that
   // cannot be told. Holds from open() on, so any thread may use it.
   virtual std::optional<SavefileRecordRules> record_rules() const { return std::nullopt; }
+
+  // The length of the record at `scanned`, as far as its header tells; 0 where it is not whole.
+  virtual std::uint64_t record_length() const = 0;
 
   // The error for a file that ends in the middle of the record at the front of the window.
   virtual tl::unexpected<Error> cut_off() const = 0;
@@ -166,12 +173,21 @@ inline std::uint64_t load_file64(const std::uint8_t* p, bool swapped) {
 
 // How the bytes of pcap records are to be read.
 inline bool is_swapped(RecordLayout layout) {
-  return layout == RecordLayout::kPcapSwapped || layout == RecordLayout::kPcapSwappedNano;
+  return layout == RecordLayout::kPcapSwapped || layout == RecordLayout::kPcapSwappedNano ||
+         layout == RecordLayout::kPcapModifiedSwapped;
 }
 inline bool is_nano(RecordLayout layout) {
   return layout == RecordLayout::kPcapNano || layout == RecordLayout::kPcapSwappedNano;
 }
 inline constexpr std::size_t kPcapRecordHeader = 16;
+inline constexpr std::size_t kModifiedRecordHeader = 24;
+inline bool is_modified(RecordLayout layout) {
+  return layout == RecordLayout::kPcapModified || layout == RecordLayout::kPcapModifiedSwapped;
+}
+inline std::size_t record_header(RecordLayout layout) {
+  return is_modified(layout) ? kModifiedRecordHeader : kPcapRecordHeader;
+}
+inline constexpr std::uint32_t kModifiedPcapMagic = 0xa1b2cd34;
 
 // tcpdump's reading of a snapshot length in a header (pcap_adjust_snapshot).
 std::uint32_t adjusted_snaplen(std::uint32_t snaplen, int link_type);

@@ -308,7 +308,7 @@ void SavefileWriter::copy_record(const Batch& batch, std::size_t index) {
   }
   const bool swapped = is_swapped(batch.layout);
   const PacketBytes& packet = batch.packets[index];
-  const std::uint8_t* const record = packet.data - kPcapRecordHeader;
+  const std::uint8_t* const record = packet.data - record_header(batch.layout);
   const std::uint32_t fraction = load_file32(record + 4, swapped);
   cut_timestamps_ |= is_nano(batch.layout) && !options_.nanoseconds && fraction % 1000 != 0;
   put32(load_file32(record, swapped));

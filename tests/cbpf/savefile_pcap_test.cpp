@@ -186,7 +186,7 @@ TEST(Pcap, RefusesWhatIsNoSavefile) {
   EXPECT_EQ(error("hello"),
             "test.pcap: neither pcap nor pcapng: the file begins with the bytes 68656c6c");
   EXPECT_EQ(error("\x34\xcd\xb2\xa1 and so on"),
-            "test.pcap: a modified pcap file (magic number a1b2cd34) cannot be read");
+            "test.pcap: the header of the file is cut off after 14 of 24 bytes");
   EXPECT_EQ(error("\xa1\x2b\x3c\x4d and so on"),
             "test.pcap: a Navtel pcap file (magic number a12b3c4d) cannot be read");
   EXPECT_EQ(error("\x1f\x8b\x08\x08 and so on"), "test.pcap: the gzip data end too early");

@@ -302,5 +302,36 @@ TEST_P(PcapngTest, PassesALargeBlock) {
   EXPECT_EQ(read.bytes, bytes.get());
 }
 
+// Each batch tells the byte order of its section, which filters of loopback link types need.
+TEST(SavefilePcapng, SectionsTellTheirByteOrder) {
+  FileBytes file;
+  file.section().interface(0).enhanced(0, 1, some_packet(20), 20);
+  FileBytes big(true);
+  big.section().interface(0).enhanced(0, 1, some_packet(20), 20);
+  file.bytes(big.get());
+  auto reader = SavefileReader::from_fd(test::file_of(file.get()), "test.pcapng");
+  ASSERT_TRUE(reader);
+  std::vector<bool> swapped;
+  for (;;) {
+    const auto batch = reader->next_batch();
+    ASSERT_TRUE(batch);
+    if (batch->done()) {
+      break;
+    }
+    swapped.insert(swapped.end(), batch->packets.size(), batch->swapped);
+  }
+  EXPECT_EQ(swapped, (std::vector<bool>{false, true}));
+}
+
+TEST(SavefilePcapng, KeepsOnlySoMuchOfAName) {
+  FileBytes file;
+  const std::vector<std::uint8_t> name(60'000, 'n');
+  file.section().interface(1, 0, file.body().option(2, name).option(0, {}));
+  auto reader = SavefileReader::from_fd(test::file_of(file.get()), "test.pcapng");
+  ASSERT_TRUE(reader);
+  ASSERT_EQ(reader->interfaces().size(), 1U);
+  EXPECT_EQ(reader->interfaces()[0].name, std::string(kMaxInterfaceName, 'n'));
+}
+
 }  // namespace
 }  // namespace weir::cbpf

@@ -71,6 +71,44 @@ std::vector<Sample> samples() {
            file.get()});
     }
   }
+  for (const bool big : {false, true}) {
+    FileBytes file(big);
+    file.u32(0xa1b2cd34).u16(2).u16(4).u64(0).u32(65535).u32(1);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      file.u32(i).u32(5).u32(40).u32(60).u64(0x1234).bytes(some_packet(40));
+    }
+    all.push_back({"modified pcap, big " + std::to_string(big), file.get()});
+  }
+  // Headers in the byte order of the machine that captured, whole and cut off everywhere.
+  for (const std::uint32_t link_type : {113U, 117U, 189U, 220U, 239U, 276U}) {
+    FileBytes file(true);
+    FileBytes blocks(true);
+    file.pcap_header({.link_type = link_type});
+    blocks.section().interface(link_type);
+    for (std::uint32_t length = 0; length < 130; ++length) {
+      auto packet = some_packet(130);
+      packet[0] = link_type == 117 ? static_cast<std::uint8_t>(length) : 0;
+      packet[1] = link_type == 276 ? 12 : 0;
+      if (link_type == 113) {
+        packet[14] = 0;
+        packet[15] = 13;
+      } else if (link_type == 239) {
+        packet[4] = 0;
+        packet[5] = 8;
+        packet[12] = 0;
+        packet[13] = 7;
+      } else {
+        packet[9] = static_cast<std::uint8_t>(length % 2);
+        packet[60] = packet[61] = packet[62] = 0;
+        packet[63] = 3;
+      }
+      const std::uint32_t wire = length % 3 == 0 ? 200 : length;
+      file.pcap_record(length, 1, Bytes(packet).first(length), wire);
+      blocks.enhanced(0, length, Bytes(packet).first(length), wire);
+    }
+    all.push_back({"host order, link type " + std::to_string(link_type), file.get()});
+    all.push_back({"host order, pcapng, link type " + std::to_string(link_type), blocks.get()});
+  }
   // Broken at the end: what is whole is kept.
   FileBytes cut;
   cut.pcap_header({});

@@ -8,19 +8,19 @@ namespace weir::tool {
 
 // Where rules cannot be joined they run one by one, so an error here is none of the user's.
 Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_t count,
-                                                   int link_type) {
+                                                   int link_type, bool swapped) {
   const std::scoped_lock lock(joined_mutex_);
-  auto [found, made_now] = joined_.try_emplace({first, link_type, swapped_}, nullptr);
+  auto [found, made_now] = joined_.try_emplace({first, link_type, swapped}, nullptr);
   if (!made_now) {
     return found->second.get();
   }
   std::vector<engine::Filter> filters;
   for (std::size_t rule = first; rule < first + count; ++rule) {
-    const auto taken = filter_for(rule, link_type);
+    const auto taken = filter_for(rule, link_type, swapped);
     if (taken && *taken == nullptr) {
       return nullptr;
     }
-    auto filter = branches_[rule]->filters.filter(link_type, swapped_);
+    auto filter = branches_[rule]->filters.filter(link_type, swapped);
     if (!filter) {
       joined_.erase(found);
       return tl::make_unexpected(filter.error());
@@ -37,7 +37,7 @@ Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_
 // One rule after the other.
 Status FilterRun::judge_alone(std::size_t rule, const cbpf::Batch& batch, const std::string& file,
                               std::vector<std::uint32_t>& verdicts) {
-  const auto filter = filter_for(rule, batch.link_type);
+  const auto filter = filter_for(rule, batch.link_type, batch.swapped);
   if (!filter) {
     return tl::make_unexpected(filter.error());
   }
@@ -75,7 +75,7 @@ Status FilterRun::judge(const cbpf::Batch& batch, const std::string& file, Verdi
     const std::size_t count = std::min(ir::kMostJoined, branches_.size() - first);
     engine::Prepared* joined = nullptr;
     if (count > 1) {
-      const auto found = joined_filter(first, count, batch.link_type);
+      const auto found = joined_filter(first, count, batch.link_type, batch.swapped);
       if (!found) {
         return tl::make_unexpected(found.error());
       }

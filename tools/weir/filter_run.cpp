@@ -139,10 +139,9 @@ Status FilterRun::run(const std::string& file) {
 // Makes the filters before the output files, so that a wrong expression leaves none behind.
 Status FilterRun::begin(const cbpf::SavefileReader& reader, const std::string& file) {
   const cbpf::SavefileHeader& header = reader.header();
-  swapped_ = header.swapped;
   for (const auto& branch : branches_) {
     const auto filter =
-        branch->filters.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), swapped_);
+        branch->filters.get(header.link_type.value_or(cbpf::kLinkTypeEthernet), header.swapped);
     if (!filter && (plan_.strict || !is_refusal(filter.error()) ||
                     !takes_another(branch->filters, reader, file))) {
       return tl::make_unexpected(filter.error());
@@ -163,7 +162,7 @@ bool FilterRun::takes_another(FilterByLinkType& filters, const cbpf::SavefileRea
     return true;
   }
   for (const cbpf::SavefileInterface& interface : reader.interfaces()) {
-    if (filters.get(interface.link_type, swapped_)) {
+    if (filters.get(interface.link_type, reader.header().swapped)) {
       return true;
     }
   }
@@ -178,7 +177,7 @@ bool FilterRun::takes_another(FilterByLinkType& filters, const cbpf::SavefileRea
     if (!batch || batch->done()) {
       break;
     }
-    if (!batch->packets.empty() && filters.get(batch->link_type, swapped_)) {
+    if (!batch->packets.empty() && filters.get(batch->link_type, batch->swapped)) {
       return true;
     }
   }
@@ -186,8 +185,8 @@ bool FilterRun::takes_another(FilterByLinkType& filters, const cbpf::SavefileRea
 }
 
 // Null where packets of the link type do not take the filter, and so do not match it.
-Result<engine::Prepared*> FilterRun::filter_for(std::size_t rule, int link_type) {
-  auto filter = branches_[rule]->filters.get(link_type, swapped_);
+Result<engine::Prepared*> FilterRun::filter_for(std::size_t rule, int link_type, bool swapped) {
+  auto filter = branches_[rule]->filters.get(link_type, swapped);
   if (!filter && !plan_.strict && is_refusal(filter.error())) {
     any_refused_ = true;
     return nullptr;
@@ -197,7 +196,7 @@ Result<engine::Prepared*> FilterRun::filter_for(std::size_t rule, int link_type)
 
 void FilterRun::count_refused(const cbpf::Batch& batch) {
   for (std::size_t rule = 0; rule < branches_.size(); ++rule) {
-    if (branches_[rule]->filters.get(batch.link_type, swapped_)) {
+    if (branches_[rule]->filters.get(batch.link_type, batch.swapped)) {
       continue;
     }
     unfiltered_ += batch.packets.size();
@@ -213,7 +212,7 @@ void FilterRun::say_refused(const std::string& file) {
     progress_.clear();
   }
   for (const auto& [refusal, packets] : refused_) {
-    const auto filter = branches_[refusal.rule]->filters.get(refusal.link_type, swapped_);
+    const auto filter = branches_[refusal.rule]->filters.get(refusal.link_type, false);
     const Error error = {
         .message = fmt::format("interface {} has the link type {}, which does not take the filter "
                                "({}): its {} packet{} not match",

@@ -151,7 +151,7 @@ class FilterRun {
   Status begin(const cbpf::SavefileReader& reader, const std::string& file);
   bool takes_another(FilterByLinkType& filters, const cbpf::SavefileReader& reader,
                      const std::string& file) const;
-  Result<engine::Prepared*> filter_for(std::size_t rule, int link_type);
+  Result<engine::Prepared*> filter_for(std::size_t rule, int link_type, bool swapped);
   void count_refused(const cbpf::Batch& batch);
   void say_refused(const std::string& file);
   Status open_outputs(const cbpf::SavefileReader& reader);
@@ -161,7 +161,8 @@ class FilterRun {
   Status read(cbpf::SavefileReader& reader, const std::string& file, std::uint32_t threads);
   // The filters' part of the work, for any thread.
   Status judge(const cbpf::Batch& batch, const std::string& file, Verdicts& verdicts);
-  Result<engine::Prepared*> joined_filter(std::size_t first, std::size_t count, int link_type);
+  Result<engine::Prepared*> joined_filter(std::size_t first, std::size_t count, int link_type,
+                                          bool swapped);
   Status judge_alone(std::size_t rule, const cbpf::Batch& batch, const std::string& file,
                      std::vector<std::uint32_t>& verdicts);
   Status judge_joined(engine::Prepared& joined, std::size_t first, std::size_t count,
@@ -192,7 +193,6 @@ class FilterRun {
   std::atomic<bool> any_refused_ = false;
   std::map<Refusal, std::uint64_t> refused_;  // Packets of this file.
   std::uint64_t unfiltered_ = 0;
-  bool swapped_ = false;            // The file that is read.
   std::uint64_t bytes_before_ = 0;  // Of the files that have been read.
   FilterTotals totals_;
 };
