@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cbpf/compile_error.h"
+#include "cbpf/compile_names.h"
 #include "cbpf/savefile_link_type.h"
 
 namespace weir::cbpf {
@@ -57,17 +58,26 @@ std::unique_ptr<pcap_t, CloseHandle> open_handle(const CompileOptions& options) 
                           : pcap_open_dead(options.link_type, static_cast<int>(options.snaplen)));
 }
 
+// Why not: libpcap's sentence, and what it does not know about a name. Both empty when all is well.
+struct Refusal {
+  std::string sentence;
+  std::string reason;
+};
+
 // Compiles, or says in libpcap's words why not.
-std::string compile_into(Program& program, const std::string& expression,
-                         const CompileOptions& options) {
+Refusal compile_into(Program& program, const std::string& expression,
+                     const CompileOptions& options) {
   const std::unique_ptr<pcap_t, CloseHandle> handle = open_handle(options);
   if (!handle) {
-    return "out of memory";
+    return {"out of memory", {}};
   }
+  const NameLookup lookup(options.etc, options.resolve);
   bpf_program compiled{};
   if (pcap_compile(handle.get(), &compiled, expression.c_str(), options.optimize ? 1 : 0,
                    options.netmask) != 0) {
-    return pcap_geterr(handle.get());
+    std::string sentence = pcap_geterr(handle.get());
+    std::string reason = lookup.reason(sentence);
+    return {std::move(sentence), std::move(reason)};
   }
   program.instructions.clear();
   program.instructions.reserve(compiled.bf_len);
@@ -98,19 +108,20 @@ Result<Program> compile(const std::string& expression, const CompileOptions& opt
     return fail(ErrorCode::kSyntax, "the expression holds a null byte", place_of(expression, nul));
   }
   Program program;
-  const std::string sentence = compile_into(program, expression, options);
+  const auto [sentence, reason] = compile_into(program, expression, options);
   if (sentence.empty()) {
     return program;
   }
+  const std::string message = reason.empty() ? sentence : sentence + ": " + reason;
   const std::optional<Word> word =
       find_offender(expression, sentence, [&options](const std::string& part) {
         Program ignored;
-        return compile_into(ignored, part, options);
+        return compile_into(ignored, part, options).sentence;
       });
   if (!word) {
-    return fail(ErrorCode::kSyntax, sentence);
+    return fail(ErrorCode::kSyntax, message);
   }
-  return fail(ErrorCode::kSyntax, sentence, {}, caret_page(expression, word->offset, word->length));
+  return fail(ErrorCode::kSyntax, message, {}, caret_page(expression, word->offset, word->length));
 }
 
 Result<int> link_type_by_name(const std::string& name) {

@@ -24,12 +24,19 @@ struct CompileOptions {
   // told.
   bool savefile = false;
   bool swapped = false;  // The savefile has not this machine's byte order.
-  std::uint32_t netmask =
-      0xffffffff;  // Network order; all ones: unknown, `ip broadcast` is refused.
+  // What `ip broadcast` compares with, as packets are loaded: 255.255.255.0 is 0xffffff00. All
+  // ones: unknown, `ip broadcast` is refused.
+  std::uint32_t netmask = 0xffffffff;
+  // Look up names that neither weir nor `etc` knows as the system does, by the network (DNS) too.
+  bool resolve = false;
+  std::string etc = "/etc";  // The folder of protocols, services, hosts, networks and ethers.
 };
 
 // Compiles an expression ("" matches everything). kSyntax with libpcap's own sentence; the detail
 // is a caret page under the offending word where the sentence lets it be found.
+//
+// Names of protocols and services mean what IANA's lists say, on every machine; others are read
+// from `etc`. Where a name cannot be looked up, the sentence names the file that is missing.
 Result<Program> compile(const std::string& expression, const CompileOptions& options = {});
 
 // The DLT_* number of a link type named as tcpdump's -y takes it ("EN10MB", "DLT_RAW",

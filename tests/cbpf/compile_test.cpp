@@ -1,9 +1,16 @@
 #include "cbpf/compile.h"
 
 #include <gtest/gtest.h>
+#include <netdb.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <map>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "cbpf/validate.h"
 
@@ -32,8 +39,29 @@ TEST(Compile, TheOptimiserIsOffUnlessAskedFor) {
 
 TEST(Compile, TheNetmaskIsUsed) {
   EXPECT_FALSE(compile("ip broadcast").has_value());
-  EXPECT_TRUE(compile("ip broadcast", {.netmask = 0x00ffffff}).has_value());
+  const auto program = compile("ip broadcast", {.netmask = 0xffffff00});
+  ASSERT_TRUE(program.has_value());
+  EXPECT_EQ(program->instructions[3], (Instruction{kAlu | kAnd | kK, 0, 0, 0xff}));
 }
+
+// A folder in the place of /etc.
+class EtcFolder {
+ public:
+  explicit EtcFolder(const std::map<std::string, std::string>& files) {
+    std::string name = (std::filesystem::temp_directory_path() / "weir-etc-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    for (const auto& [file, text] : files) {
+      std::ofstream(folder_ / file) << text;
+    }
+  }
+  ~EtcFolder() { std::filesystem::remove_all(folder_); }
+  EtcFolder(const EtcFolder&) = delete;
+  EtcFolder& operator=(const EtcFolder&) = delete;
+  std::string path() const { return folder_.string(); }
+
+ private:
+  std::filesystem::path folder_;
+};
 
 struct Wrong {
   const char* expression;
@@ -45,7 +73,8 @@ std::ostream& operator<<(std::ostream& out, const Wrong& wrong) { return out << 
 class WrongExpression : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongExpression, GetsLibpcapsSentenceAndACaret) {
-  const Result<Program> program = compile(GetParam().expression);
+  const EtcFolder etc({{"protocols", ""}, {"services", ""}});
+  const Result<Program> program = compile(GetParam().expression, {.etc = etc.path()});
   ASSERT_FALSE(program.has_value());
   EXPECT_EQ(program.error().code, ErrorCode::kSyntax);
   EXPECT_EQ(program.error().message, GetParam().sentence);
@@ -75,6 +104,99 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"ip[0:3]=1", "data size must be 1, 2, or 4", "      ^"},
         Wrong{"host 1.2.3.4 or host 1.2.3.400", "invalid IPv4 address '1.2.3.400'",
               "                     ^~~~~~~~~"}));
+
+struct Named {
+  const char* names;
+  const char* numbers;
+};
+
+TEST(Names, WellKnownOnesMeanTheSameWhateverEtcHolds) {
+  const EtcFolder missing({});
+  const EtcFolder other({{"protocols", "ospf 3\ntcp 7 TCP\n"},
+                         {"services", "http 8080/tcp\nhttp 8080/udp\ndomain 1/udp\nssh 1/udp\n"}});
+  for (const Named& named : std::initializer_list<Named>{
+           {"ip proto ospf", "ip proto 89"},
+           {"ip proto OSPFIGP", "ip proto 89"},
+           {"ip6 proto \\tcp", "ip6 proto 6"},
+           {"ip proto (\\tcp or \\udp or gre)", "ip proto (6 or 17 or 47)"},
+           {"ip protochain \\tcp", "ip protochain 6"},
+           {"port domain", "port 53"},
+           {"port http", "tcp port 80"},
+           {"port http or ldap", "tcp port 80 or port 389"},
+           {"udp dst port (domain or snmp)", "udp dst port (53 or 161)"},
+           {"portrange domain-kerberos", "portrange 53-88"},
+           {"portrange ssh-smtp", "tcp portrange 22-25"},
+           {"ether proto \\arp", "ether proto 0x806"}}) {
+    const auto wanted = compile(named.numbers);
+    ASSERT_TRUE(wanted.has_value()) << named.numbers;
+    for (const EtcFolder* etc : {&missing, &other}) {
+      const auto program = compile(named.names, {.etc = etc->path()});
+      ASSERT_TRUE(program.has_value()) << named.names << ": " << program.error().message;
+      EXPECT_EQ(*program, *wanted) << named.names;
+    }
+  }
+}
+
+TEST(Names, OthersAreReadFromEtc) {
+  const EtcFolder etc({{"protocols", "# mine\nmine 200 MINE # new\n"},
+                       {"services", "mine 9999/udp yours\nmine 9999/tcp"},
+                       {"hosts", "10.0.0.1 box box.example\n10.0.0.2\tother box\n"},
+                       {"networks", "lab 10.20\n"},
+                       {"ethers", "2:0:0:0:0:1 box\n"}});
+  for (const Named& named :
+       std::initializer_list<Named>{{"ip proto MINE", "ip proto 200"},
+                                    {"port mine", "port 9999"},
+                                    {"port yours", "udp port 9999"},
+                                    {"src host box.example", "src host 10.0.0.1"},
+                                    {"net lab", "net 10.20.0.0"},
+                                    {"ether host box", "ether host 02:00:00:00:00:01"}}) {
+    const auto program = compile(named.names, {.etc = etc.path()});
+    ASSERT_TRUE(program.has_value()) << named.names << ": " << program.error().message;
+    EXPECT_EQ(*program, compile(named.numbers)) << named.names;
+  }
+  EXPECT_TRUE(compile("src host box", {.etc = etc.path()}).has_value());  // Both addresses.
+  EXPECT_EQ(compile("port nothing", {.etc = etc.path()}).error().message, "unknown port 'nothing'");
+}
+
+// Some releases of libpcap read a name as protocol 0 where the file is missing.
+TEST(Names, AMissingFileIsNamed) {
+  const EtcFolder etc({});
+  for (const auto& [expression, file] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"ip proto foo", "protocols"},
+           {"tcp or ip6 proto foo", "protocols"},
+           {"ip protochain foo", "protocols"},
+           {"port foo", "services"},
+           {"tcp port foo", "services"},
+           {"ether host foo", "ethers"}}) {
+    const auto program = compile(expression, {.etc = etc.path()});
+    ASSERT_FALSE(program.has_value()) << expression;
+    const std::string wanted = etc.path() + "/" + file + " cannot be read: No such file";
+    EXPECT_NE(program.error().message.find(wanted), std::string::npos) << program.error().message;
+    EXPECT_NE(program.error().detail.find("^~~"), std::string::npos) << program.error().detail;
+  }
+}
+
+TEST(Names, TheNetworkIsNotUsedUnlessAllowed) {
+  const EtcFolder etc({});
+  for (const char* const expression : {"host example.invalid", "net example"}) {
+    const auto program = compile(expression, {.etc = etc.path()});
+    ASSERT_FALSE(program.has_value()) << expression;
+    EXPECT_NE(program.error().message.find("only with --resolve"), std::string::npos)
+        << program.error().message;
+  }
+  EXPECT_EQ(compile("host ::1 or 10.0.0.1", {.etc = etc.path()}).value(),
+            compile("host ::1 or 10.0.0.1").value());
+}
+
+// Calls that are none of the compiler's are the C library's.
+TEST(Names, OtherCallersOfTheCLibraryAreLeftAlone) {
+  addrinfo* found = nullptr;
+  ASSERT_EQ(getaddrinfo("127.0.0.1", "443", nullptr, &found), 0);
+  freeaddrinfo(found);
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
+  EXPECT_EQ(getaddrinfo(nullptr, "http", &hints, &found), EAI_NONAME);
+}
 
 TEST(Compile, RefusesANullByte) {
   const Result<Program> program = compile(std::string("ip\0or tcp", 9));
