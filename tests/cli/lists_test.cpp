@@ -1,6 +1,7 @@
 // Lists in files, by every command that takes an expression.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/cli.h"
@@ -88,8 +89,9 @@ TEST(Lists, MistakesInFilesAreToldWithTheirPlace) {
   const std::string bad = folder.file("bad", "10.0.0.1\n\n  10.0.0.256  # no\n");
   Answer answer = weir({"compile", "src host in @" + bad});
   EXPECT_EQ(answer.status, 1);
-  EXPECT_EQ(answer.err,
-            "weir: " + bad + ":3:3: '10.0.0.256' is no member of a list of 'src host in'\n");
+  EXPECT_EQ(answer.err, "weir: " + bad +
+                            ":3:3: '10.0.0.256' is no member of a list of 'src host in': invalid "
+                            "IPv4 address '10.0.0.256'\n");
   answer = weir({"compile", "-j", "port in @" + bad});
   EXPECT_EQ(answer.status, 1);
   EXPECT_NE(answer.out.find("\"error\""), std::string::npos) << answer.out;
@@ -97,6 +99,90 @@ TEST(Lists, MistakesInFilesAreToldWithTheirPlace) {
   answer = weir({"filter", "-r", kTls, "--count", "port in @" + missing});
   EXPECT_EQ(answer.status, 1);
   EXPECT_EQ(answer.err, "weir: " + missing + ": No such file or directory\n");
+}
+
+// What libpcap's own words take, and the forms in which lists are published.
+TEST(Lists, TakeWhatLibpcapTakes) {
+  const TemporaryFolder folder;
+  struct List {
+    const char* words;
+    const char* members;
+    const char* chain;
+  };
+  for (const List& list : std::initializer_list<List>{
+           {"ether host",
+            "02-00-00-00-00-01\n0200.0000.0002\n020000000003\n2.0.0.0.0.4\n2:0:0:0:0:5\n",
+            "ether host 02:00:00:00:00:01 or ether host 02:00:00:00:00:02 or ether host "
+            "02:00:00:00:00:03 or ether host 02:00:00:00:00:04 or ether host 02:00:00:00:00:05"},
+           {"src net", "0.0.0.0\n0.1.2.3\n10.1\n",
+            "src net 0.0.0.0 or src net 0.1.2.3 or src net 10.1"},
+           {"src net",
+            "\xef\xbb\xbf"
+            "10.0.0.0/8 ; SBL1\r\n; all\r\n10.9.0.0/16\r\n",
+            "src net 10.0.0.0/8 or src net 10.9.0.0/16"},
+           {"src host", "10.0.0.1 - 10.0.0.3\n10.0.0.9 -10.0.0.9\n",
+            "src host 10.0.0.1 or src host 10.0.0.2 or src host 10.0.0.3 or src host 10.0.0.9"},
+           {"tcp port", "http\n8000 - 8002\n443\n",
+            "tcp port 80 or tcp portrange 8000-8002 or tcp port 443"},
+           {"ip proto", "ospf\n6\n", "ip proto 89 or ip proto 6"}}) {
+    const std::string file = folder.file("list", list.members);
+    const std::string words = std::string(list.words) + " in @" + file;
+    const Answer answer = weir({"compile", "-ddd", words});
+    ASSERT_EQ(answer.status, 0) << words << ": " << answer.err;
+    const Answer wanted = weir({"filter", "-r", kTls, "--count", list.chain});
+    EXPECT_EQ(weir({"filter", "-r", kTls, "--count", words}).out, wanted.out) << list.chain;
+  }
+}
+
+TEST(Lists, TheReasonIsSaid) {
+  const TemporaryFolder folder;
+  struct Fault {
+    const char* words;
+    const char* members;
+    const char* message;
+  };
+  for (const Fault& fault : std::initializer_list<Fault>{
+           {"net", "\n 10.0.0.1/8\n",
+            ":2:2: '10.0.0.1/8' is no member of a list of 'net in': non-network bits set in"},
+           {"host", "10.0.0.1/8", "non-network bits set in"},
+           {"host", "10.0.0.9-10.0.0.1", "the range begins after its end"},
+           {"host", "10.0.0.1 10.0.0.2", "a line holds one member"},
+           {"ip host", "::1", "'ip' modifier applied to ip6 host"},
+           {"port", "70000", "illegal port number 70000 > 65535"},
+           {"port", "no-such-port", "unknown port 'no-such-port'"},
+           {"host", "example.invalid", "only with --resolve"},
+           {"ether host", "00:11-22:33:44:55", "illegal link layer address"},
+           {"host",
+            "\xff\xfe"
+            "1",
+            ":1:1: the list is UTF-16 text"}}) {
+    const std::string file = folder.file("list", fault.members);
+    const Answer answer = weir({"compile", std::string(fault.words) + " in @" + file});
+    EXPECT_EQ(answer.status, 1) << fault.members;
+    EXPECT_EQ(answer.err.rfind("weir: " + file + ":", 0), 0U) << answer.err;
+    EXPECT_NE(answer.err.find(fault.message), std::string::npos) << answer.err;
+  }
+}
+
+TEST(Lists, InTheWrongPlaceGetTheCaret) {
+  struct Place {
+    const char* expression;
+    const char* message;
+    const char* caret;
+  };
+  for (const Place& place : std::initializer_list<Place>{
+           {"tcp and host in @", "'@' names no file", "                ^"},
+           {"host @list", "a list comes after 'in'", "     ^~~~~"},
+           {"src and dst host in @list", "takes no list; packets between members are",
+            "                    ^~~~~"},
+           {"ip src and dst net not in @list", "takes no list",
+            "                          ^~~~~"}}) {
+    const Answer answer = weir({"compile", place.expression});
+    EXPECT_EQ(answer.status, 1) << place.expression;
+    EXPECT_NE(answer.err.find(place.message), std::string::npos) << answer.err;
+    EXPECT_EQ(answer.err.substr(answer.err.find('\n') + 1),
+              std::string(place.expression) + "\n" + place.caret + "\n");
+  }
 }
 
 TEST(Lists, AreNotReadFromStdin) {

@@ -12,7 +12,7 @@
 #include <span>
 #include <utility>
 
-#include "translator/frontend/list_file.h"
+#include "translator/frontend/misplaced_list.h"
 #include "translator/frontend/sentinels.h"
 #include "translator/frontend/tokens.h"
 
@@ -43,6 +43,9 @@ class Shortener {
   Result<ShortExpression> run() {
     const std::vector<Token> tokens = tokenize(text_);
     result_.legible = text_;
+    if (const Status placed = misplaced_list(tokens, text_); !placed) {
+      return tl::make_unexpected(placed.error());
+    }
     level(tokens, std::nullopt, 0);
     if (error_) {
       return tl::make_unexpected(*std::move(error_));
@@ -262,44 +265,47 @@ class Shortener {
       error_ = std::move(text).error();
       return;
     }
-    files_.push_back(*std::move(text));
-    auto lines = read_list(files_.back());
+    auto members =
+        read_members(*text, list.qualifiers,
+                     {.name = name, .link_type = options_.link_type, .refusal = options_.refusal});
+    if (!members) {
+      error_ = std::move(members).error();
+      return;
+    }
+    lists_.push_back(*std::move(members));
     write(list.negated ? "not (" : "(");
-    std::vector<Term> chain;
-    bool first = true;
-    for (const ListLine& line : lines) {
-      const auto member = parse_file_member(list.qualifiers, line.text, options_.link_type);
-      if (!member) {
-        error_ = Error{ErrorCode::kSyntax,
-                       fmt::format("'{}' is no member of a list of '{}'", line.text,
-                                   text_of(list.qualifiers) + "in"),
-                       {.file = name, .line = line.line, .column = line.column},
-                       {}};
-        return;
-      }
-      chain.push_back(file_term(*member, list.qualifiers, line.text));
-      first = false;
-    }
-    write_chain(chain, Order::kAny, false);
-    if (first) {
-      write(kNothing);
-    }
+    write_members(lists_.back());
     write(")");
   }
 
-  // The words of libpcap's own that a member of a file stands for.
-  static Term file_term(const Member& member, Qualifiers qualifiers, std::string_view literal) {
-    const bool slash = literal.find('/') != std::string_view::npos;
-    const bool dash = literal.find('-') != std::string_view::npos;
-    if (member.shape.kind == MemberKind::kPort) {
-      qualifiers.type = dash ? "portrange" : "port";
-    } else if (slash) {
-      qualifiers.type = "net";
-    } else if (dash) {
-      literal = literal.substr(0, literal.find('-'));
-      qualifiers.type = "host";
+  // The `or` of the members, in their order; what is no chain is a term of its own.
+  void write_members(const std::vector<ListMember>& members) {
+    std::vector<Term> chain;
+    bool first = true;
+    const auto write_or = [&] {
+      write(first ? "" : " or ");
+      first = false;
+    };
+    const auto write_all = [&] {
+      if (!chain.empty()) {
+        write_or();
+        write_chain(chain, Order::kAny, false);
+        chain.clear();
+      }
+    };
+    for (const ListMember& each : members) {
+      if (each.member) {
+        chain.push_back({*each.member, each.qualifiers, each.literal, false});
+        continue;
+      }
+      write_all();
+      write_or();
+      write(text_of(each.qualifiers) + each.literal);
     }
-    return {member, qualifiers, literal, false};
+    write_all();
+    if (first) {
+      write(kNothing);
+    }
   }
 
   // ---- Chains ----
@@ -445,7 +451,7 @@ class Shortener {
   const ChainOptions& options_;
   ShortExpression result_;
   std::optional<Error> error_;
-  std::deque<std::string> files_;  // Terms point into them.
+  std::deque<std::vector<ListMember>> lists_;  // Terms point into them.
   std::map<MemberKind, std::size_t> used_;
 };
 

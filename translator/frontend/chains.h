@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
+#include "translator/frontend/list_members.h"
 #include "translator/frontend/member.h"
 #include "translator/ir/set.h"
 
@@ -41,6 +42,7 @@ struct ChainOptions {
   int link_type = 1;          // A DLT_* number.
   std::size_t shortest = 16;  // Chains of fewer terms pass as they are.
   ReadFile read_file;         // Without it, files are errors.
+  Refusal refusal;            // What libpcap says of a member that is not known here.
 };
 
 // A term whose literal is a sentinel.
@@ -60,9 +62,10 @@ struct ShortExpression {
   std::string legible;
 };
 
-// O(n log n). kSyntax with line and column for a member of a file that is none, the errors of
-// read_file for a file that cannot be read; an expression that is wrong passes, for libpcap to say
-// so.
+// O(n log n). kSyntax with line and column for a member of a file that is none, with a caret page
+// for
+// `@` where no list can be, the errors of read_file for a file that cannot be read; another
+// expression that is wrong passes, for libpcap to say so.
 Result<ShortExpression> shorten(const std::string& expression, const ChainOptions& options);
 
 }  // namespace weir::frontend

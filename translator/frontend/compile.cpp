@@ -140,7 +140,11 @@ Result<CompiledExpression> compile(const std::string& expression,
   };
   auto shortened = shorten(expression, {.link_type = plain.link_type,
                                         .shortest = options.shortest_chain,
-                                        .read_file = options.read_file});
+                                        .read_file = options.read_file,
+                                        .refusal = [&plain](const std::string& term) {
+                                          const auto program = cbpf::compile(term, plain);
+                                          return program ? std::string() : program.error().message;
+                                        }});
   if (!shortened) {
     return tl::make_unexpected(std::move(shortened).error());
   }

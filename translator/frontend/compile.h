@@ -29,10 +29,10 @@ struct ExpressionOptions {
 //
 //   [not] [PROTOCOL] [src|dst] host|net|port|portrange|proto [not] in @FILE
 //
-// with one member a line in FILE: addresses, nets (ADDRESS/BITS), ports, LOW-HIGH of either; '#'
-// begins a comment. It means the `or` of its members in parentheses, in their order; an empty list
-// holds nothing. Only where a packet is cut off inside of its IPv6 destination does it differ: a
-// source in the list is then enough, whatever the order.
+// with one member a line in FILE: addresses, nets (ADDRESS/BITS), ports, LOW-HIGH of either, and
+// what else libpcap takes there; '#' or ';' begins a comment. It means the `or` of its members in
+// parentheses, in their order; an empty list holds nothing. Only where a packet is cut off inside
+// of its IPv6 destination does it differ: a source in the list is then enough, whatever the order.
 //
 // The meaning is that of libpcap's program for the whole expression, short packets included. O(n
 // log n) for members; libpcap has the rest. Errors are those of cbpf::compile() and shorten().

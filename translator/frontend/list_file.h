@@ -1,4 +1,4 @@
-// The text of a list: one member a line, '#' begins a comment.
+// The text of a list: one member a line, '#' or ';' begins a comment.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@ struct ListLine {
   std::uint32_t column = 1;
 };
 
-// The lines that hold a member, O(n). They point into the text.
+// The lines that hold a member, O(n). They point into the text. A byte order mark of UTF-8 is
+// passed over.
 std::vector<ListLine> read_list(std::string_view text);
 
 }  // namespace weir::frontend

@@ -64,20 +64,37 @@ std::optional<Key> parse_ipv6(std::string_view text) {
   return key;
 }
 
+// The hexadecimal number of `low` to `high` digits.
+std::optional<std::uint32_t> parse_hex(std::string_view text, std::size_t low, std::size_t high) {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number, 16);
+  const bool whole = error == std::errc() && stop == end;
+  return whole && text.size() >= low && text.size() <= high ? std::optional(number) : std::nullopt;
+}
+
+// libpcap's forms: six bytes with ':', '-' or '.' between them, three words with '.', or twelve
+// digits.
 std::optional<Key> parse_mac(std::string_view text) {
+  constexpr std::size_t kDigits = 12;
+  const std::size_t first = text.find_first_of(":-.");
+  const char separator = first == std::string_view::npos ? '\0' : text[first];
+  const auto separators = std::count(text.begin(), text.end(), separator);
+  const bool words = separator == '.' && separators == 2;
+  const int parts = words || separator == '\0' ? 3 : 6;
+  if (separator == '\0' ? text.size() != kDigits : separators != parts - 1) {
+    return std::nullopt;
+  }
   std::uint64_t address = 0;
-  for (int part = 0; part < 6; ++part) {
-    const std::size_t colon = part < 5 ? text.find(':') : text.size();
-    std::uint32_t byte = 0;
-    if (colon == std::string_view::npos || colon < 1 || colon > 2) {
+  for (int part = 0; part < parts; ++part) {
+    const std::size_t end = separator == '\0' ? 4 : std::min(text.find(separator), text.size());
+    const auto number =
+        parts == 3 ? parse_hex(text.substr(0, end), 4, 4) : parse_hex(text.substr(0, end), 1, 2);
+    if (!number) {
       return std::nullopt;
     }
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + colon, byte, 16);
-    if (error != std::errc() || stop != text.data() + colon) {
-      return std::nullopt;
-    }
-    address = address << 8 | byte;
-    text.remove_prefix(std::min(colon + 1, text.size()));
+    address = address << (48 / parts) | *number;
+    text.remove_prefix(std::min(end + (separator == '\0' ? 0 : 1), text.size()));
   }
   return Key::of(static_cast<std::uint32_t>(address))
       .append(static_cast<std::uint32_t>(address >> 32));
@@ -118,11 +135,7 @@ std::optional<Address> parse_address(std::string_view text) {
 std::optional<Address> parse_net(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) {
-    auto address = parse_address(text);
-    // libpcap shifts a net that begins with a 0 byte to the left.
-    const bool shifted =
-        address && address->kind == MemberKind::kIpv4 && address->range.low.lower >> 24 == 0;
-    return shifted ? std::nullopt : address;
+    return parse_address(text);
   }
   auto address = parse_address(text.substr(0, slash));
   if (!address) {

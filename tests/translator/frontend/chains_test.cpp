@@ -101,10 +101,12 @@ TEST(Shorten, ReadsFiles) {
 }
 
 TEST(Shorten, SaysWhatIsWrongWithAFile) {
-  EXPECT_EQ(shortened("host in @list", "1.1.1.1\n  example.com"),
-            "list:2:3: 'example.com' is no member of a list of 'host in'");
-  EXPECT_EQ(shortened("tcp host in @list", "1.1.1.1"),
-            "list:1:1: '1.1.1.1' is no member of a list of 'tcp host in'");
+  EXPECT_EQ(
+      shortened("host in @list", "1.1.1.1\n  example.com"),
+      "list:2:3: 'example.com' is no member of a list of 'host in': it is none that is known here");
+  EXPECT_EQ(
+      shortened("tcp host in @list", "1.1.1.1"),
+      "list:1:1: '1.1.1.1' is no member of a list of 'tcp host in': it is none that is known here");
   EXPECT_EQ(shortened("host in @nowhere"), "nowhere: no such file");
 }
 

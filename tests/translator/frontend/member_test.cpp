@@ -50,7 +50,7 @@ TEST(Member, WhatLibpcapMustDecide) {
   }
   EXPECT_EQ(parsed({"net"}, "1.2.3.4/16"), "none");
   EXPECT_EQ(parsed({"net"}, "1.2.0.0/33"), "none");
-  EXPECT_EQ(parsed({"net"}, "0.2.0.0"), "none");
+  EXPECT_EQ(parsed({"net"}, "0.2.0.0"), "131072 131072");
   EXPECT_EQ(parsed({"port"}, "65536"), "none");
   EXPECT_EQ(parsed({"port"}, "080"), "none");
   EXPECT_EQ(parsed({"proto"}, "256"), "none");
