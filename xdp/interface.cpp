@@ -1,13 +1,19 @@
 #include "xdp/interface.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
 
 #include "xdp/netlink.h"
 
@@ -105,6 +111,25 @@ Result<Interface> interface_named(const std::string& name) {
     return no_interface(name);
   }
   return *found;
+}
+
+Result<std::uint32_t> interface_netmask(const std::string& name) {
+  ifaddrs* addresses = nullptr;
+  if (getifaddrs(&addresses) != 0) {
+    return fail(ErrorCode::kSystem,
+                std::string("the addresses of interfaces cannot be read: ") + std::strerror(errno));
+  }
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owned(addresses, freeifaddrs);
+  for (const ifaddrs* at = addresses; at != nullptr; at = at->ifa_next) {
+    const sockaddr* const mask = at->ifa_netmask;
+    if (at->ifa_addr != nullptr && at->ifa_addr->sa_family == AF_INET && mask != nullptr &&
+        name == at->ifa_name) {
+      sockaddr_in ipv4{};
+      std::memcpy(&ipv4, mask, sizeof ipv4);
+      return ntohl(ipv4.sin_addr.s_addr);
+    }
+  }
+  return 0;
 }
 
 }  // namespace weir::xdp

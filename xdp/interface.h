@@ -44,4 +44,8 @@ Result<Interface> interface_named(const std::string& name);
 // when it cannot be told.
 std::uint64_t network_namespace();
 
+// The netmask of the interface's first IPv4 address, 255.255.255.0 being 0xffffff00; 0 where it has
+// none, and where there is no such interface.
+Result<std::uint32_t> interface_netmask(const std::string& name);
+
 }  // namespace weir::xdp

@@ -29,6 +29,38 @@ TEST(Compile, ErrorsNameTheFileOfTheExpression) {
   EXPECT_EQ(weir({"compile", "-F", wrong}).err.rfind("weir: " + wrong + ": can't parse", 0), 0U);
 }
 
+TEST(Compile, RemarksInAFileAreBlanked) {
+  const TemporaryFolder folder;
+  const std::string plain = weir({"compile", "-ddd", "tcp port 80 and host 10.0.0.1"}).out;
+  const std::string file = folder.file("filter",
+                                       "# what (it is) for\n"
+                                       "tcp port 80   # http\n"
+                                       "#and udp\n"
+                                       "and host 10.0.0.1 # or 10.0.0.2");
+  EXPECT_EQ(weir({"compile", "-ddd", "-F", file}).out, plain);
+  const std::string wrong = folder.file("wrong", "tcp # no\nprt 80 # no\n");
+  const Answer answer = weir({"compile", "-F", wrong});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("\nprt 80"), std::string::npos) << answer.err;
+}
+
+TEST(Compile, TheNetmaskOfBroadcastIsZeroOrGiven) {
+  const auto program = [](const std::vector<std::string>& options) {
+    std::vector<std::string> arguments = {"compile", "-ddd"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.emplace_back("ip broadcast");
+    const Answer answer = weir(arguments);
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    return answer.out;
+  };
+  EXPECT_EQ(program({}), program({"--netmask", "/0"}));
+  EXPECT_EQ(program({"--netmask", "255.255.240.0"}), program({"--netmask", "/20"}));
+  EXPECT_NE(program({"--netmask", "/20"}), program({}));
+  for (const char* const wrong : {"24", "/33", "/", "255.0.255.0", "255.255.255", "mask"}) {
+    EXPECT_EQ(weir({"compile", "--netmask", wrong, "ip"}).status, 2) << wrong;
+  }
+}
+
 TEST(Compile, FormsAgree) {
   const TemporaryFolder folder;
   const std::string decimal = weir({"compile", "-ddd", "tcp", "port", "80"}).out;
@@ -51,12 +83,29 @@ TEST(Compile, TheOptimizerIsChosen) {
     EXPECT_EQ(answer.status, 0) << answer.err;
     return std::stoi(answer.out);
   };
-  const int none = count({});
-  EXPECT_EQ(count({"--optimizer", "none"}), none);
+  const int none = count({"--optimizer", "none"});
+  EXPECT_LT(count({}), none);
+  EXPECT_EQ(count({}), count({"--optimizer", "weir"}));
+  EXPECT_EQ(count({"-O"}), none);
   EXPECT_EQ(count({"--optimizer", "weir", "-O"}), none);
   EXPECT_LT(count({"--optimizer", "libpcap"}), none);
   EXPECT_LE(count({"--to", "classic", "--optimizer", "weir"}), count({"--optimizer", "libpcap"}));
   EXPECT_EQ(weir({"compile", "--optimizer", "moon", "ip"}).status, 2);
+}
+
+// What was written instruction by instruction is not changed unless that is asked for, and the
+// extended program is the same whatever classic program is printed beside it.
+TEST(Compile, OnlyTheClassicProgramOfAnExpressionIsOptimisedByDefault) {
+  const std::string plain = weir({"compile", "-O", "--emit", "asm", "tcp port 80"}).out;
+  EXPECT_EQ(weir({"compile", "--emit", "asm", "--asm", "-"}, plain).out, plain);
+  EXPECT_EQ(weir({"compile", "--target", "xdp", "tcp port 80"}).out,
+            weir({"compile", "--target", "xdp", "-O", "tcp port 80"}).out);
+  const json both = json::parse(weir({"compile", "-j", "tcp port 80"}).out);
+  const json as_given = json::parse(weir({"compile", "-j", "-O", "tcp port 80"}).out);
+  EXPECT_LT(both["classic"]["count"], as_given["classic"]["count"]);
+  EXPECT_EQ(both["extended"], as_given["extended"]);
+  // What the optimiser cannot take is printed as it is.
+  EXPECT_EQ(weir({"compile", "ip protochain 6"}).status, 0);
 }
 
 TEST(Compile, JsonKeepsItsContract) {
@@ -72,6 +121,7 @@ TEST(Compile, JsonKeepsItsContract) {
   for (const json& slot : object["extended"]["instructions"]) {
     EXPECT_EQ(slot.get<std::string>().size(), 16U);
   }
+  EXPECT_EQ(object["extended"]["maps"], json::array());
 }
 
 TEST(Compile, EveryTargetTakesTheFilter) {

@@ -151,5 +151,15 @@ TEST(Filter, AFullDiskIsSaid) {
   EXPECT_NE(answer.err.find("No space left on device"), std::string::npos) << answer.err;
 }
 
+// As tcpdump: a savefile says itself what its packets are.
+TEST(Filter, TheLinkTypeOfASavefileIsItsOwn) {
+  const std::string file = std::string(WEIR_PCAPS_DIR) + "/arp.pcap";
+  const Answer plain = weir({"filter", "-r", file, "--count", "arp"});
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_NE(plain.out.rfind("0 ", 0), 0U) << plain.out;
+  EXPECT_EQ(weir({"filter", "-r", file, "-y", "RAW", "--count", "arp"}).out, plain.out);
+  EXPECT_EQ(weir({"filter", "-r", file, "-y", "NO_SUCH_LINK", "--count", "arp"}).status, 2);
+}
+
 }  // namespace
 }  // namespace weir::cli

@@ -203,7 +203,12 @@ Status run_attach(const Options& options) {
   if (!link_type) {
     return tl::make_unexpected(link_type.error());
   }
-  const auto input = make_filter_input(*filter, options, TrafficSource{.link_type = *link_type});
+  const auto netmask = xdp::interface_netmask(place->interface);
+  if (!netmask) {
+    return tl::make_unexpected(netmask.error());
+  }
+  const auto input = make_filter_input(*filter, options,
+                                       TrafficSource{.link_type = *link_type, .netmask = *netmask});
   if (!input) {
     return tl::make_unexpected(input.error());
   }

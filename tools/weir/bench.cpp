@@ -219,7 +219,8 @@ Status run(const Options& options) {
   if (!traffics) {
     return tl::make_unexpected(traffics.error());
   }
-  const auto input = read_filter_input(options, traffics->front().link_type);
+  const auto input = read_filter_input(
+      options, TrafficSource{.link_type = traffics->front().link_type, .own_link_type = true});
   if (!input) {
     return tl::make_unexpected(input.error());
   }

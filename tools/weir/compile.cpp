@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "cbpf/disassemble.h"
 #include "cbpf/text.h"
 #include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
+#include "tools/weir/program_json.h"
 #include "translator/ebpf/disassemble.h"
 #include "translator/ebpf/encode.h"
 #include "translator/ir/build.h"
@@ -31,30 +33,6 @@ std::string hex_lines(const ebpf::Program& program) {
   return out;
 }
 
-nlohmann::json to_json(const cbpf::Program& program) {
-  nlohmann::json instructions = nlohmann::json::array();
-  for (const cbpf::Instruction& i : program.instructions) {
-    instructions.push_back({i.code, i.jt, i.jf, i.k});
-  }
-  const std::size_t count = instructions.size();
-  return {{"count", count}, {"instructions", std::move(instructions)}};
-}
-
-nlohmann::json to_json(const ebpf::Program& program, lower::TargetId target) {
-  nlohmann::json slots = nlohmann::json::array();
-  for (const ebpf::Slot& slot : ebpf::encode(program.instructions)) {
-    slots.push_back(ebpf::to_hex(slot));
-  }
-  const std::size_t count = slots.size();
-  nlohmann::json object = {
-      {"target", lower::target(target).name}, {"count", count}, {"instructions", std::move(slots)}};
-  // What instructions name by index: the tables of lists.
-  for (const ebpf::Map& map : program.maps) {
-    object["maps"].push_back({{"name", map.name}, {"data", to_hex(map.data)}});
-  }
-  return object;
-}
-
 // Data goes to stdout all the same: other machines take it.
 void warn_if_too_long(const cbpf::Program& program) {
   const std::size_t count = program.instructions.size();
@@ -66,12 +44,38 @@ void warn_if_too_long(const cbpf::Program& program) {
   }
 }
 
-Status print_json(const FilterInput& input, lower::TargetId target) {
+// What the classic program that is printed is: libpcap's, or that as weir optimises it.
+enum class ClassicForm : std::uint8_t { kAsGiven, kOptimized };
+
+// An expression is optimised unless an option says how; what was written instruction by instruction
+// stays as it is. The extended program never comes from the optimised one: it is the one that
+// `attach` loads.
+ClassicForm wanted_classic(const Options& options) {
+  const bool as_given = options.has("no-optimize") || options.has("optimizer") ||
+                        options.has("asm") || options.has("bytecode");
+  return as_given ? ClassicForm::kAsGiven : ClassicForm::kOptimized;
+}
+
+// The filter's own program, or for a hook of the kernel the one that is to be attached there.
+Result<cbpf::ValidatedProgram> classic_program(const FilterInput& input, lower::TargetId target,
+                                               ClassicForm form) {
+  if (target == lower::TargetId::kUser && form == ClassicForm::kAsGiven) {
+    return engine::classic_program(input.filter());
+  }
+  auto optimized = translate_classic(
+      *input.program,
+      {.link_type = input.link_type, .target = target, .set_tests = &input.set_tests});
+  const bool fall_back = target == lower::TargetId::kUser && !optimized &&
+                         optimized.error().code == ErrorCode::kUnsupported;
+  return fall_back ? engine::classic_program(input.filter()) : optimized;
+}
+
+Status print_json(const FilterInput& input, lower::TargetId target, ClassicForm form) {
   const auto extended = translate_input(input, target);
   if (!extended) {
     return tl::make_unexpected(extended.error());
   }
-  const auto classic = engine::classic_program(input.filter());
+  const auto classic = classic_program(input, lower::TargetId::kUser, form);
   if (!classic && classic.error().code != ErrorCode::kUnsupported) {
     return tl::make_unexpected(classic.error());
   }
@@ -88,18 +92,9 @@ Status print_json(const FilterInput& input, lower::TargetId target) {
   return {};
 }
 
-// The filter's own program, or for a hook of the kernel the one that is to be attached there.
-Result<cbpf::ValidatedProgram> classic_program(const FilterInput& input, lower::TargetId target) {
-  if (target == lower::TargetId::kUser) {
-    return engine::classic_program(input.filter());
-  }
-  return translate_classic(
-      *input.program,
-      {.link_type = input.link_type, .target = target, .set_tests = &input.set_tests});
-}
-
-Status print_classic(const FilterInput& input, lower::TargetId target, const std::string& form) {
-  const auto whole = classic_program(input, target);
+Status print_classic(const FilterInput& input, lower::TargetId target, ClassicForm classic_form,
+                     const std::string& form) {
+  const auto whole = classic_program(input, target, classic_form);
   if (!whole) {
     return tl::make_unexpected(whole.error());
   }
@@ -178,14 +173,15 @@ Status run(const Options& options) {
     return tl::make_unexpected(input.error());
   }
   const std::string form = wanted_form(options);
+  const ClassicForm classic = wanted_classic(options);
   if (form == "ir") {
     return print_ir(*input);
   }
   if (form != "json") {
-    return to == "classic" ? print_classic(*input, *target, form)
+    return to == "classic" ? print_classic(*input, *target, classic, form)
                            : print_extended(*input, *target, form);
   }
-  return print_json(*input, *target);
+  return print_json(*input, *target, classic);
 }
 
 }  // namespace
@@ -195,10 +191,11 @@ Command compile_command() {
       "compile",
       "an expression, assembly or bytecode to a program of either machine",
       "[options] [--] EXPRESSION",
-      "Compiles a filter and prints the program: classic BPF as tcpdump -d prints it, or with\n"
-      "--target the extended program for a hook.",
-      "  weir compile tcp port 80                      the listing of tcpdump -d\n"
-      "  weir compile --optimizer weir tcp port 80     the shortest that weir finds\n"
+      "Compiles a filter and prints the program: classic BPF in the form of tcpdump -d, optimised\n"
+      "by weir, or with --target the extended program for a hook.",
+      "  weir compile tcp port 80                      a listing as tcpdump -d prints it\n"
+      "  weir compile -O tcp port 80                   libpcap's program, not optimised\n"
+      "  weir compile --optimizer libpcap tcp port 80  the program of tcpdump -d\n"
       "  weir compile -ddd tcp port 80                 decimal numbers, for iptables and others\n"
       "  weir compile --target xdp tcp port 80         the eBPF program for XDP\n"
       "  weir compile --to classic --target socket tcp port 80\n"
@@ -208,15 +205,19 @@ Command compile_command() {
       "savefile\n"
       "  weir compile --emit asm tcp port 80           assembly, to edit and give back with --asm\n"
       "  weir compile -j tcp port 80                   both programs as JSON",
-      filter_input_options({
-          {"d", 0, OptionKind::kFlag, "", "print a listing; -dd a C array, -ddd decimal numbers"},
-          {"to", 0, OptionKind::kValue, "MACHINE", "classic (default) or extended"},
-          {"target", 0, OptionKind::kValue, "HOOK",
-           "where the program runs: user (default), socket, tc, tc-egress\nor xdp"},
-          {"emit", 0, OptionKind::kValue, "FORM",
-           "classic: listing, c, decimal, xt_bpf, asm; extended: listing, hex;\neither: ir, json"},
-          {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},
-      }),
+      filter_input_options(
+          {
+              {"d", 0, OptionKind::kFlag, "",
+               "print a listing; -dd a C array, -ddd decimal numbers"},
+              {"to", 0, OptionKind::kValue, "MACHINE", "classic (default) or extended"},
+              {"target", 0, OptionKind::kValue, "HOOK",
+               "where the program runs: user (default), socket, tc, tc-egress\nor xdp"},
+              {"emit", 0, OptionKind::kValue, "FORM",
+               "classic: listing, c, decimal, xt_bpf, asm; extended: listing, hex;\neither: ir, "
+               "json"},
+              {"json", 'j', OptionKind::kFlag, "", "print both programs as JSON"},
+          },
+          "weir"),
       run,
       kExpressionNotes,
   };

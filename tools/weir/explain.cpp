@@ -1,6 +1,7 @@
 // weir explain: every stage of one filter on one page.
 #include <fmt/format.h>
 
+#include "tools/weir/explain_json.h"
 #include "tools/weir/explain_page.h"
 
 namespace weir::tool {
@@ -20,7 +21,8 @@ Status run(const Options& options) {
   if (!input) {
     return tl::make_unexpected(input.error());
   }
-  const auto page = explain_page(*input, page_options);
+  const auto page =
+      options.has("json") ? explain_json(*input, page_options) : explain_page(*input, page_options);
   if (!page) {
     return tl::make_unexpected(page.error());
   }
@@ -39,13 +41,15 @@ Command explain_command() {
       "IR as it is built, what each pass does, and what they leave, the extended program, for the\n"
       "target user the native code, and the classic program that weir makes of the same filter.",
       "  weir explain tcp port 80\n"
-      "  weir explain --target xdp --dump-ir tcp port 80     with the IR after every pass",
+      "  weir explain --target xdp --dump-ir tcp port 80     with the IR after every pass\n"
+      "  weir explain -j tcp port 80 | jq -r .extended.listing",
       filter_input_options({
           {"target", 0, OptionKind::kValue, "HOOK",
            "where the extended program runs: user (default), socket, tc or xdp"},
           {"passes", 0, OptionKind::kValue, "NAMES",
            "run these passes in this order, comma-separated; none runs no pass"},
           {"dump-ir", 0, OptionKind::kFlag, "", "show the IR after every pass"},
+          {"json", 'j', OptionKind::kFlag, "", "print the stages as JSON, a field each"},
           {"time-report", 0, OptionKind::kFlag, "", "say how long each pass took (CPU time)"},
       }),
       run,

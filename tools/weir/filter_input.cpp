@@ -1,6 +1,10 @@
 #include "tools/weir/filter_input.h"
 
+#include <arpa/inet.h>
+
+#include <bit>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -83,8 +87,53 @@ Result<std::string> read_list(const std::string& path) {
   return read_text_file(path);
 }
 
-Result<cbpf::Program> make_program(const FilterText& filter, const TrafficSource& source,
-                                   bool by_libpcap, FilterInput& input) {
+// "255.255.255.0" or "/24".
+Result<std::uint32_t> read_netmask(const Options& options, std::uint32_t otherwise) {
+  if (!options.has("netmask")) {
+    return otherwise;
+  }
+  const std::string text = options.get("netmask");
+  const auto wrong =
+      fail(ErrorCode::kUsage,
+           "--netmask takes a mask (255.255.255.0) or a length (/24), not '" + text + "'");
+  if (text.starts_with('/')) {
+    unsigned bits = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + 1, end, bits);
+    if (error != std::errc() || stop != end || bits > 32) {
+      return wrong;
+    }
+    return bits == 0 ? 0 : ~std::uint32_t{0} << (32 - bits);
+  }
+  in_addr address{};
+  if (inet_pton(AF_INET, text.c_str(), &address) != 1) {
+    return wrong;
+  }
+  const std::uint32_t mask = ntohl(address.s_addr);
+  if (std::countl_one(mask) + std::countr_zero(mask) < 32) {
+    return wrong;
+  }
+  return mask;
+}
+
+// Blanks the remarks, so that columns stay what they are in the file.
+void blank_remarks(std::string& text) {
+  bool remark = false;
+  for (char& c : text) {
+    remark = c != '\n' && (remark || c == '#');
+    c = remark ? ' ' : c;
+  }
+}
+
+// What an expression is compiled with.
+struct ExpressionSettings {
+  TrafficSource source;
+  bool by_libpcap = false;  // Optimised by libpcap.
+  bool resolve = false;
+};
+
+Result<cbpf::Program> make_program(const FilterText& filter, const ExpressionSettings& settings,
+                                   FilterInput& input) {
   switch (filter.form) {
     case FilterText::Form::kAssembly:
       return read_assembly(filter);
@@ -96,9 +145,11 @@ Result<cbpf::Program> make_program(const FilterText& filter, const TrafficSource
   input.text = filter.text;
   auto compiled = frontend::compile(input.text, {.compile = {.link_type = input.link_type,
                                                              .snaplen = input.snaplen,
-                                                             .optimize = by_libpcap,
-                                                             .savefile = source.savefile,
-                                                             .swapped = source.swapped},
+                                                             .optimize = settings.by_libpcap,
+                                                             .savefile = settings.source.savefile,
+                                                             .swapped = settings.source.swapped,
+                                                             .netmask = settings.source.netmask,
+                                                             .resolve = settings.resolve},
                                                  .read_file = read_list});
   if (!compiled) {
     Error error = std::move(compiled).error();
@@ -170,25 +221,35 @@ Result<FilterText> read_filter_text(const Options& options) {
   }
   filter.text = std::move(*text);
   if (filter.form == FilterText::Form::kExpression) {
+    blank_remarks(filter.text);
     filter.text.erase(filter.text.find_last_not_of(" \t\r\n") + 1);
   }
   return filter;
 }
 
-std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more) {
+std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more,
+                                             std::string_view optimizer) {
   std::vector<OptionSpec> options = {
       {"expression-file", 'F', OptionKind::kValue, "FILE", "read the expression from FILE"},
       {"asm", 0, OptionKind::kValue, "FILE",
        "the filter is assembly (the kernel's bpf_asm grammar), '-' is stdin"},
       {"bytecode", 0, OptionKind::kValue, "FILE",
        "the filter is bytecode: tcpdump -d, -dd, -ddd, xt_bpf or JSON"},
-      {"linktype", 'y', OptionKind::kValue, "TYPE", "link type of the packets (EN10MB)"},
+      {"linktype", 'y', OptionKind::kValue, "TYPE",
+       "link type the filter is for (EN10MB); packets that are\nread or made have their own, and "
+       "it is not used"},
       {"snapshot-length", 's', OptionKind::kValue, "BYTES",
        "accept length of a match (262144); 0 is the default"},
+      {"netmask", 0, OptionKind::kValue, "MASK",
+       "of `ip broadcast`: 255.255.255.0 or /24; without it the\ninterface's own, elsewhere 0"},
+      {"resolve", 0, OptionKind::kFlag, "",
+       "look up names of hosts and networks in the network (DNS)"},
       {"dialect", 0, OptionKind::kValue, "NAME",
        "whose reading of classic programs holds: libpcap (default) or linux"},
       {"optimizer", 0, OptionKind::kValue, "NAME",
-       "who optimises the classic program: none (default), libpcap or weir"},
+       optimizer == "weir"
+           ? "what optimises the classic program: weir (default for\nexpressions), libpcap or none"
+           : "what optimises the classic program: none (default), libpcap\nor weir"},
       {"no-optimize", 'O', OptionKind::kFlag, "", "the same as --optimizer none"},
   };
   options.insert(options.end(), more.begin(), more.end());
@@ -209,7 +270,9 @@ Result<FilterInput> make_filter_input(const FilterText& filter, const Options& o
     if (!named) {
       return tl::make_unexpected(named.error());
     }
-    input.link_type = *named;
+    if (!source.savefile && !source.own_link_type) {
+      input.link_type = *named;
+    }
   }
   const auto snaplen = options.number("snapshot-length", 0, 0, 0x7fffffff);
   if (!snaplen) {
@@ -224,7 +287,13 @@ Result<FilterInput> make_filter_input(const FilterText& filter, const Options& o
   if (!optimizer) {
     return tl::make_unexpected(optimizer.error());
   }
-  auto program = make_program(filter, source, *optimizer == Optimizer::kLibpcap, input);
+  const auto netmask = read_netmask(options, source.netmask);
+  if (!netmask) {
+    return tl::make_unexpected(netmask.error());
+  }
+  ExpressionSettings settings = {source, *optimizer == Optimizer::kLibpcap, options.has("resolve")};
+  settings.source.netmask = *netmask;
+  auto program = make_program(filter, settings, input);
   if (!program) {
     return tl::make_unexpected(program.error());
   }

@@ -28,29 +28,44 @@ struct FilterInput {
   }
 };
 
-// The options that say how the filter is given, and a command's own behind them.
-std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more);
+// The options that say how the filter is given, then a command's own. `optimizer` is the command's
+// default for the help page, "none" or "weir".
+std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more,
+                                             std::string_view optimizer = "none");
 
 // What weir's expressions have beside libpcap's, for the help pages of commands that take one.
 inline constexpr std::string_view kExpressionNotes =
     "lists:\n"
     "  [not] [PROTOCOL] [src|dst] host|net|port|portrange|proto [not] in @FILE\n"
     "\n"
-    "asks whether the value is a member of the list in FILE, one member a line; '#' begins a\n"
+    "is true if the value is a member of the list in FILE, one member a line; '#' or ';' begins a\n"
     "comment. Hosts and nets are addresses of IPv4 and IPv6, nets (ADDRESS/BITS) and ranges\n"
     "(LOW-HIGH), after `ether host` MAC addresses; ports are numbers and ranges (LOW-HIGH),\n"
-    "protocols numbers; names are not looked up. A list means the `or` of its members in\n"
-    "parentheses, as if each stood behind the words before `in`; a list without members holds\n"
-    "nothing. However long it is, a program asks with a fixed number of instructions. Long chains\n"
-    "of `or` in an expression, or in the file of -F, are read as lists too.\n"
+    "protocols numbers; names are members too. A list means the `or` of its members in\n"
+    "parentheses, as if each came after the words before `in`; a list without members holds\n"
+    "nothing. However long it is, a program tests it with a fixed number of instructions (names\n"
+    "have their own). Long chains of `or` in an expression, or in the file of -F, are read as\n"
+    "lists too.\n"
     "\n"
-    "  src net in @bogons and not tcp port in @services";
+    "  src net in @bogons and not tcp port in @services\n"
+    "\n"
+    "names:\n"
+    "  Names of protocols, services (`port domain`) and EtherTypes mean what IANA's lists say, on\n"
+    "  every machine. Other names are read from /etc/protocols, services, hosts, networks and\n"
+    "  ethers; the network (DNS) is used only with --resolve.\n"
+    "\n"
+    "remarks:\n"
+    "  In the file of -F a '#' begins a remark that ends with the line.";
 
 // Where the packets of a filter come from, as far as the meaning of an expression hangs on it.
 struct TrafficSource {
   int link_type = 1;
   bool savefile = false;
   bool swapped = false;  // A savefile that has not this machine's byte order.
+  // The packets have the link type above, so -y is checked and not used, as tcpdump does with -r.
+  // True for every savefile.
+  bool own_link_type = false;
+  std::uint32_t netmask = 0;  // For `ip broadcast`, 255.255.255.0 being 0xffffff00.
 };
 
 // The filter as the options give it, before it is made for some traffic.
@@ -65,8 +80,9 @@ struct FilterText {
 // Reads it, once: stdin is not there twice. kUsage when it is given in two forms.
 Result<FilterText> read_filter_text(const Options& options);
 
-// Makes it for the traffic, as the options say (-y, -s, --dialect, --optimizer). `source` is what
-// the command knows of the traffic (a savefile, an interface); -y wins over its link type.
+// Makes it for the traffic, as the options say (-y, -s, --netmask, --dialect, --optimizer).
+// `source` is what the command knows of the traffic (a savefile, an interface); -y wins over its
+// link type unless that is the packets' own, --netmask over its netmask.
 Result<FilterInput> make_filter_input(const FilterText& filter, const Options& options,
                                       const TrafficSource& source);
 
