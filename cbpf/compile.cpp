@@ -71,7 +71,7 @@ Refusal compile_into(Program& program, const std::string& expression,
   if (!handle) {
     return {"out of memory", {}};
   }
-  const NameLookup lookup(options.etc, options.resolve);
+  const NameLookup lookup(std::string(options.etc), options.resolve);
   bpf_program compiled{};
   if (pcap_compile(handle.get(), &compiled, expression.c_str(), options.optimize ? 1 : 0,
                    options.netmask) != 0) {

@@ -29,7 +29,7 @@ struct CompileOptions {
   std::uint32_t netmask = 0xffffffff;
   // Look up names that neither weir nor `etc` knows as the system does, by the network (DNS) too.
   bool resolve = false;
-  std::string etc = "/etc";  // The folder of protocols, services, hosts, networks and ethers.
+  std::string_view etc = "/etc";  // Of protocols, services, hosts, networks and ethers; not owned.
 };
 
 // Compiles an expression ("" matches everything). kSyntax with libpcap's own sentence; the detail

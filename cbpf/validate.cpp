@@ -175,9 +175,12 @@ std::optional<Rule> check_instruction(const std::vector<Instruction>& code, std:
 // A backward jump that brings fewer words to its target than the sweep assumed there sends the
 // sweep back to the target with what is left. As loops do not overlap and there are 16 words, that
 // happens at most 16 times a loop.
-std::optional<std::size_t> uninitialized_read(const std::vector<Instruction>& code) {
+//
+// The words of `at_start` count as written.
+std::optional<std::size_t> uninitialized_read(const std::vector<Instruction>& code,
+                                              std::uint16_t at_start = 0) {
   std::vector<std::uint16_t> written(code.size(), 0xffff);  // On every path found so far.
-  std::uint16_t now = 0;
+  std::uint16_t now = at_start;
   for (std::size_t at = 0; at < code.size(); ++at) {
     const Instruction& i = code[at];
     now &= written[at];
@@ -291,6 +294,31 @@ Result<ValidatedProgram> validate(Program program, Dialect dialect) {
   validated.dialect_ = dialect;
   validated.program_ = std::move(program);
   return validated;
+}
+
+std::uint16_t uninitialized_scratch(const Program& program, Dialect dialect) {
+  Loops loops;
+  const std::optional<Breach> breach = find_breach(program, dialect, loops);
+  if (!breach || breach->rule != Rule::kScratchUninitialized) {
+    return 0;
+  }
+  std::uint16_t words = 0;
+  while (const auto at = uninitialized_read(program.instructions, words)) {
+    words |= static_cast<std::uint16_t>(1U << program.instructions[*at].k);
+  }
+  return words;
+}
+
+std::uint32_t initialize_scratch(Program& program, Dialect dialect) {
+  const std::uint16_t words = uninitialized_scratch(program, dialect);
+  std::vector<Instruction> stores;
+  for (std::uint32_t k = 0; k < kScratchWords; ++k) {
+    if ((words >> k & 1) != 0) {
+      stores.push_back({kSt, 0, 0, k});  // A starts at 0.
+    }
+  }
+  program.instructions.insert(program.instructions.begin(), stores.begin(), stores.end());
+  return static_cast<std::uint32_t>(stores.size());
 }
 
 }  // namespace weir::cbpf

@@ -59,4 +59,13 @@ class ValidatedProgram {
 // instruction can be reached.
 Result<ValidatedProgram> validate(Program program, Dialect dialect = Dialect::kLibpcap);
 
+// The words of M[] (bit k: M[k]) that some path reads without having written them; 0 also for a
+// program that breaks another rule. O(n) for each of them.
+std::uint16_t uninitialized_scratch(const Program& program, Dialect dialect = Dialect::kLibpcap);
+
+// Writes 0 to those words before all else, one `st` each, and gives how many: what libpcap's
+// bpf_filter() reads there. libpcap's code generator makes such programs of a few expressions
+// (`geneve or ip`), which the kernel refuses. Call it before anything names an instruction.
+std::uint32_t initialize_scratch(Program& program, Dialect dialect = Dialect::kLibpcap);
+
 }  // namespace weir::cbpf

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "cbpf/validate.h"
 #include "xdp/errors.h"
 #include "xdp/interface.h"
 
@@ -28,6 +29,19 @@ tl::unexpected<Error> attach_error(int number) {
     default:
       return tl::make_unexpected(system_error("attaching a filter to a socket", number));
   }
+}
+
+// The kernel turns a classic program into instructions of its own, whose jumps have 16 bits
+// (net/core/filter.c, bpf_convert_filter): a jump over some thousand loads does not fit, although
+// the program breaks no rule.
+tl::unexpected<Error> classic_error(int number, const cbpf::Program& program) {
+  if (number == EINVAL && cbpf::validate(program, cbpf::Dialect::kLinux)) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "the program is valid, but a jump in it is too long for the instructions that the "
+        "kernel translates it to; attach the extended program instead, or a shorter filter");
+  }
+  return attach_error(number);
 }
 
 // The caller may have closed the socket, and the filter with it.
@@ -85,7 +99,7 @@ Result<Link> attach_classic(int socket, const cbpf::Program& program) {
   }
   const sock_fprog filter{static_cast<std::uint16_t>(wire.size()), wire.data()};
   if (setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0) {
-    return attach_error(errno);
+    return classic_error(errno, program);
   }
   return socket_link(socket);
 }

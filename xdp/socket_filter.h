@@ -24,7 +24,8 @@ Status bind_packet_socket(int socket, const std::string& interface);
 // layer on an AF_PACKET socket. The link detaches it as long as the socket is open; the descriptor
 // stays the caller's.
 //
-// kInvalidProgram when the kernel's check refuses it; kUnsupported when it is longer than
+// kInvalidProgram when the kernel's check refuses it; kUnsupported when a jump is too long for the
+// instructions that the kernel translates it to, when it is longer than
 // cbpf::kMaxLinuxInstructions or than net.core.optmem_max allows; kBusy when the socket's filter is
 // locked.
 Result<Link> attach_classic(int socket, const cbpf::Program& program);

@@ -57,7 +57,7 @@ class EtcFolder {
   ~EtcFolder() { std::filesystem::remove_all(folder_); }
   EtcFolder(const EtcFolder&) = delete;
   EtcFolder& operator=(const EtcFolder&) = delete;
-  std::string path() const { return folder_.string(); }
+  const std::string& path() const { return folder_.native(); }
 
  private:
   std::filesystem::path folder_;

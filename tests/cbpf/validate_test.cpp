@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -142,6 +143,24 @@ TEST(Validate, ScratchUninitialized) {
                 {make(kJmp | kJeq | kK, 0, 0, 1), make(kSt, 3), make(kLd | kMem, 3), kReturn});
   expect_valid({make(kJmp | kJeq | kK, 0, 0, 2), make(kSt, 3), make(kJmp | kJa, 1), make(kStx, 3),
                 make(kLd | kMem, 3), kReturn});
+}
+
+TEST(Validate, ScratchIsInitializedWhereAPathReadsIt) {
+  // M[3] is written on one branch of two, M[5] on none, M[1] before it is read.
+  Program program = {{make(kJmp | kJeq | kK, 0, 0, 1), make(kSt, 3), make(kLd | kMem, 3),
+                      make(kSt, 1), make(kLdx | kMem, 1), make(kLdx | kMem, 5), kReturn}};
+  const std::vector<Instruction> code = program.instructions;
+  EXPECT_EQ(uninitialized_scratch(program), 1U << 3 | 1U << 5);
+  EXPECT_EQ(initialize_scratch(program), 2U);
+  expect_valid(program.instructions, Dialect::kLinux);
+  ASSERT_EQ(program.instructions.size(), code.size() + 2);
+  EXPECT_EQ(program.instructions[0], make(kSt, 3));
+  EXPECT_EQ(program.instructions[1], make(kSt, 5));
+  EXPECT_TRUE(std::equal(code.begin(), code.end(), program.instructions.begin() + 2));
+  EXPECT_EQ(initialize_scratch(program), 0U);
+  // What breaks another rule stays as it is.
+  Program endless = {{make(kLd | kMem, 0)}};
+  EXPECT_EQ(initialize_scratch(endless), 0U);
 }
 
 TEST(Validate, ScratchInLoops) {

@@ -176,16 +176,17 @@ TEST(Compile, BytecodeThatBreaksARuleNamesTheInstruction) {
   EXPECT_NE(answer.err.find("instruction 1: "), std::string::npos) << answer.err;
 }
 
-TEST(Compile, WhatFollowsGeneveIsSaidToBeAskedInside) {
-  const Answer answer = weir({"compile", "geneve or ip"});
-  if (answer.status == 0) {
-    GTEST_SKIP() << "this libpcap makes a program that can run";
+// libpcap's programs for these read words of M[] that they have not written on every path.
+TEST(Compile, TakesWhatTcpdumpTakesOnHeadersOfVariableLength) {
+  for (const char* link_type :
+       {"IEEE802_11_RADIO", "PPI", "PRISM_HEADER", "IEEE802_11_RADIO_AVS"}) {
+    for (const char* expression : {"pppoes", "geneve", "pppoes and ip", "geneve or ip"}) {
+      const Answer answer = weir({"compile", "-O", "-y", link_type, expression});
+      EXPECT_EQ(answer.status, 0) << link_type << " " << expression << ": " << answer.err;
+      EXPECT_EQ(weir({"compile", "--target", "user", "-y", link_type, expression}).status, 0);
+    }
   }
-  EXPECT_EQ(answer.status, 1);
-  EXPECT_EQ(answer.out, "");
-  EXPECT_NE(answer.err.find("as in 'ip or geneve'"), std::string::npos) << answer.err;
-  EXPECT_NE(answer.err.find("\ngeneve or ip\n^~~~~~"), std::string::npos) << answer.err;
-  EXPECT_EQ(weir({"compile", "ip or geneve"}).status, 0);
+  EXPECT_EQ(weir({"compile", "geneve or ip"}).status, 0);
 }
 
 TEST(Compile, AProgramTooLongForTheKernelIsPrintedAndSaidToBe) {

@@ -90,6 +90,15 @@ TEST(SocketFilter, RefusalsSayWhy) {
   ASSERT_FALSE(invalid);
   EXPECT_EQ(invalid.error().code, ErrorCode::kInvalidProgram);
 
+  // Valid, but the kernel's own instructions for 4,094 loads are too many for one of its jumps.
+  cbpf::Program far = {{{0x05, 0, 0, 4093}}};
+  far.instructions.resize(4095, {cbpf::kLdx | cbpf::kMsh | cbpf::kB, 0, 0, 14});
+  far.instructions.back() = {0x06, 0, 0, 1};
+  const auto too_far = attach_classic(socket->get(), far);
+  ASSERT_FALSE(too_far);
+  EXPECT_EQ(too_far.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(too_far.error().message.find("a jump in it is too long"), std::string::npos);
+
   cbpf::Program longest;
   longest.instructions.resize(4097, {6, 0, 0, 0});
   const auto too_long = attach_classic(socket->get(), longest);

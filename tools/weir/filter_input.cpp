@@ -162,32 +162,6 @@ Result<cbpf::Program> make_program(const FilterText& filter, const ExpressionSet
   return std::move(compiled->program);
 }
 
-// Behind `geneve`, terms of an expression are about the packet inside, and libpcap's program for
-// them reads where that begins from words it has written only if `geneve` was true. libpcap's own
-// validator lets such a program pass, and bpf_filter() reads what happens to stand there.
-Error explained(Error error, const FilterText& filter) {
-  constexpr std::string_view kInside = "geneve";
-  if (filter.form != FilterText::Form::kExpression ||
-      error.message != cbpf::rule_sentence(cbpf::Rule::kScratchUninitialized)) {
-    return error;
-  }
-  const std::size_t at = filter.text.find(kInside);
-  if (at == std::string::npos) {
-    error.message =
-        "libpcap's program for this expression cannot run, nor will the kernel take it: " +
-        error.message;
-    return error;
-  }
-  error.message =
-      "behind 'geneve', terms are about the packet inside, and libpcap's program reads where that "
-      "begins though it may not have written it, which the kernel refuses too; put what is about "
-      "the "
-      "packet itself before it, as in 'ip or geneve'";
-  error.place = {};
-  error.detail = caret_page(filter.text, at, kInside.size());
-  return error;
-}
-
 }  // namespace
 
 Result<FilterText> read_filter_text(const Options& options) {
@@ -297,9 +271,7 @@ Result<FilterInput> make_filter_input(const FilterText& filter, const Options& o
   if (!program) {
     return tl::make_unexpected(program.error());
   }
-  auto validated = cbpf::validate(std::move(*program), *dialect).map_error([&](Error error) {
-    return explained(std::move(error), filter);
-  });
+  auto validated = cbpf::validate(std::move(*program), *dialect);
   if (validated && *optimizer == Optimizer::kWeir && input.set_tests.empty()) {
     validated = translate_classic(*validated, {.link_type = input.link_type});
   }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cbpf/validate.h"
 #include "translator/frontend/pieces.h"
 
 namespace weir::frontend {
@@ -125,10 +126,8 @@ Error as_written(const std::string& expression, const std::string& legible,
   return error;
 }
 
-}  // namespace
-
-Result<CompiledExpression> compile(const std::string& expression,
-                                   const ExpressionOptions& options) {
+Result<CompiledExpression> compile_as_given(const std::string& expression,
+                                            const ExpressionOptions& options) {
   cbpf::CompileOptions plain = options.compile;
   plain.optimize = false;
   const auto whole = [&]() -> Result<CompiledExpression> {
@@ -169,6 +168,23 @@ Result<CompiledExpression> compile(const std::string& expression,
     return fail(ErrorCode::kUnsupported, "libpcap has no code for a list here");
   }
   return CompiledExpression{.program = *std::move(first), .tests = *std::move(tests)};
+}
+
+}  // namespace
+
+Result<CompiledExpression> compile(const std::string& expression,
+                                   const ExpressionOptions& options) {
+  auto compiled = compile_as_given(expression, options);
+  if (compiled) {
+    const std::uint32_t before = cbpf::initialize_scratch(compiled->program);
+    for (ir::SetTest& test : compiled->tests.tests) {
+      test.instruction += before;
+      for (std::uint32_t& earlier : test.before) {
+        earlier += before;
+      }
+    }
+  }
+  return compiled;
 }
 
 }  // namespace weir::frontend

@@ -11,7 +11,8 @@
 
 namespace weir::frontend {
 
-// A program for ir::build(). Where `tests` is not empty the program alone means nothing.
+// A program for ir::build(). Where `tests` is not empty the program alone means nothing. Words of
+// M[] that libpcap's program would read without having written them are set to 0 at its beginning.
 struct CompiledExpression {
   cbpf::Program program;
   ir::SetTests tests;
