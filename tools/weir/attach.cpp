@@ -230,6 +230,12 @@ Status run_attach(const Options& options) {
     return tl::make_unexpected(rule.error());
   }
   print_attached(options, attached_row(*place, text, *rule), *rule);
+  if (input->program->has_loop()) {
+    fmt::print(stderr,
+               "weir: in the kernel a chain of headers is followed {} times at the most; a packet "
+               "with more does not match\n",
+               cbpf::kMaxKernelBackwardJumps);
+  }
   // Only a rule that was announced stays. The end of `rule` undoes it, in one step of the kernel's.
   if (std::fflush(stdout) != 0) {
     return fail(ErrorCode::kSystem,

@@ -50,9 +50,10 @@ inline constexpr std::string_view kExpressionNotes =
     "  src net in @bogons and not tcp port in @services\n"
     "\n"
     "names:\n"
-    "  Names of protocols, services (`port domain`) and EtherTypes mean what IANA's lists say, on\n"
-    "  every machine. Other names are read from /etc/protocols, services, hosts, networks and\n"
-    "  ethers; the network (DNS) is used only with --resolve.\n"
+    "  Names of protocols, services (`port domain`) and EtherTypes mean what IANA's\n"
+    "  lists say, on every machine. Other names are read from /etc/protocols,\n"
+    "  services, hosts, networks and ethers; the network (DNS) is used only with\n"
+    "  --resolve.\n"
     "\n"
     "remarks:\n"
     "  In the file of -F a '#' begins a remark that ends with the line.";
