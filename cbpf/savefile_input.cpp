@@ -117,7 +117,7 @@ Result<bool> SavefileInput::skip_frames() {
   bool any = false;
   for (;;) {
     while (size() < kHeader) {
-      const auto more = fill();
+      auto more = fill();
       if (!more) {
         return more;
       }
