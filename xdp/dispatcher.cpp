@@ -59,6 +59,10 @@ tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
   if (number == EBUSY || number == EEXIST) {
     error.code = ErrorCode::kBusy;
   }
+  // What a driver refuses (MTU, queues) it refuses a program alone as well, in words of its own.
+  if (number == ERANGE || number == E2BIG || number == ENOSPC || number == EOPNOTSUPP) {
+    error.code = ErrorCode::kUnsupported;
+  }
   return tl::make_unexpected(std::move(error));
 }
 
