@@ -59,7 +59,7 @@ inline constexpr std::uint32_t kMaxLinuxInstructions = 4096;  // BPF_MAXINSNS.
 //
 // libpcap has no such bound, and needs none where every iteration moves on by a header of 8 bytes
 // or more, as those of `protochain` do but for IPv4's AH, whose offset libpcap computes from the AH
-// alone: a packet can send that loop round for ever.
+// alone: a packet can make that loop endless.
 constexpr std::uint64_t max_backward_jumps(std::uint64_t captured_bytes) {
   return captured_bytes / 8 + 1;
 }

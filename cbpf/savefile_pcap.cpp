@@ -150,7 +150,7 @@ Status PcapReader::find_records() {
   return status;
 }
 
-// In place: a record is found once, and the window holds nobody else's bytes.
+// In place: a record is found once, and the window holds no other bytes.
 void PcapReader::turn_headers(std::size_t first) {
   for (std::size_t i = first; i < scan_.found->count; ++i) {
     const PacketBytes& packet = scan_.found->packets[i];

@@ -40,7 +40,7 @@ Result<Link> attach_tc_classic(const std::string& interface, TcDirection directi
 
 // The place of weir's rule in a direction: before every other filter, at priority 1, unless that is
 // taken, then at the first priority that is free. cls_bpf keeps several filters of one priority,
-// but whoever deletes "priority 1" deletes all of them: weir shares none.
+// but deleting "priority 1" deletes all of them: weir shares none.
 inline constexpr std::uint32_t kRulePriority = 1;
 inline constexpr std::uint32_t kRuleHandle = 0x77656972;  // "weir".
 

@@ -71,7 +71,7 @@ std::string pattern_of(std::string_view path, bool by_time) {
   return pattern;
 }
 
-// Whether a name is one of the pattern with a number of the rotation behind it.
+// Whether a name is one of the pattern followed by a number of the rotation.
 bool is_numbered(std::string_view name, const std::string& pattern, const Rotation& rotation) {
   const auto digits = static_cast<std::size_t>(digits_of(rotation));
   const std::size_t last = name.find_last_not_of(kDigits);

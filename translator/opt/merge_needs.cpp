@@ -3,7 +3,7 @@
 // Backward: how many bytes does every way from here that can still accept ask for? A way that
 // returns 0 asks for infinitely many, since it makes no difference whether it ends there or at a
 // need; where ways part, the smaller number counts, because a packet that is too short for one way
-// may be accepted by the other. A way that repeats the function asks for nothing. A need can ask at
+// may be accepted by the other. A path that repeats the function needs nothing. A need can ask at
 // once for all that, so that the first one on a way covers the others; and a block from which no
 // way accepts returns 0 itself.
 //
