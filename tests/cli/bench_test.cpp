@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -31,6 +33,19 @@ json without_dpdk(const json& rows) {
   return left;
 }
 
+// Whether this machine was too busy to believe some row of a corpus.
+bool any_noisy(const json& report) {
+  bool noisy = false;
+  for (const json& filter : report["filters"]) {
+    for (const json& section : filter["sections"]) {
+      for (const json& row : section["engines"]) {
+        noisy = noisy || row["noisy"] == true;
+      }
+    }
+  }
+  return noisy;
+}
+
 TEST(Bench, JsonKeepsItsContract) {
   const Answer answer = bench({"-r", WEIR_PCAPS_DIR "/http.pcap", "tcp", "port", "80"});
   ASSERT_EQ(answer.status, 0) << answer.err;
@@ -53,7 +68,9 @@ TEST(Bench, JsonKeepsItsContract) {
   }
   EXPECT_EQ(object["sections"][0]["engines"][0]["name"], "libpcap");
   EXPECT_EQ(object["sections"][0]["engines"][0]["design"], 1993);
-  EXPECT_EQ(object["sections"][0]["engines"][0]["ratio"], 1.0);
+  const json& libpcap = object["sections"][0]["engines"][0];
+  EXPECT_GE(libpcap["noise_ns"], 0);
+  EXPECT_EQ(libpcap["ratio"], libpcap["noisy"] == true ? json() : json(1.0));
   EXPECT_EQ(object["sections"][0]["engines"][1]["design"], 2014);
   EXPECT_EQ(object["sections"][0]["engines"][2]["name"], "libpcap-O");
   EXPECT_EQ(object["sections"][0]["engines"][2]["design"], 1993);
@@ -90,7 +107,7 @@ TEST(Bench, ACorpusIsMeasuredFilterByFilter) {
   EXPECT_GT(web["set_up"]["libpcap"]["ns"], 0);
   EXPECT_EQ(web["sections"].size(), 2U);
   EXPECT_EQ(object["filters"][1]["link_type"], "RAW");
-  EXPECT_GT(object["medians"]["all"]["unseen/libpcap"], 0);
+  EXPECT_TRUE(object["medians"]["all"]["unseen/libpcap"].is_number() || any_noisy(object));
   EXPECT_TRUE(object["medians"]["all"]["kernel/xdp"].is_null()) << "not asked for";
   EXPECT_TRUE(object["claim_2014"].is_null()) << "nor the classic interpreter";
 }
@@ -104,7 +121,9 @@ TEST(Bench, ACorpusIsTablesOfEightyColumns) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.out.find("\n  web "), std::string::npos) << answer.out;
   EXPECT_NE(answer.out.find("\n  median "), std::string::npos) << answer.out;
-  EXPECT_NE(answer.out.find("\nthe claim is re"), std::string::npos) << answer.out;
+  EXPECT_TRUE(answer.out.find("\nthe claim is re") != answer.out.npos ||
+              answer.out.find("too noisy to believe") != answer.out.npos)
+      << answer.out;
   std::istringstream lines(answer.out);
   for (std::string line; std::getline(lines, line);) {
     EXPECT_TRUE(line.size() <= 80 || line.starts_with("machine") || line.starts_with("corpus"))
@@ -120,7 +139,11 @@ TEST(Bench, ACorpusJudgesTheClaimOf2014) {
       weir({"bench", "-j", "--corpus", corpus, "--rounds", "7", "--engine", "classic-interpreter",
             "--engine", "extended-interpreter", "-r", WEIR_PCAPS_DIR "/http.pcap"});
   ASSERT_EQ(answer.status, 0) << answer.err;
-  const json claim = json::parse(answer.out)["claim_2014"];
+  const json report = json::parse(answer.out);
+  const json claim = report["claim_2014"];
+  if (any_noisy(report)) {
+    GTEST_SKIP() << "too noisy here";
+  }
   EXPECT_TRUE(claim["sentence"].get<std::string>().starts_with("the claim is re")) << claim;
   ASSERT_EQ(claim["ratios"].size(), 2U) << claim;
   EXPECT_EQ(claim["ratios"][0]["of"], "ordinary");
@@ -162,12 +185,14 @@ TEST(Bench, TheTableFitsAHundredColumnsAndEndsInPlainWords) {
   std::istringstream lines(answer.out);
   double libpcap_ns = 0;
   int ratios = 0;
+  bool noisy = false;
   for (std::string line; std::getline(lines, line);) {
     EXPECT_TRUE(line.size() <= 100 || line.starts_with("machine")) << line;
     std::istringstream words(line);
     std::string name, range;
-    double design = 0, instructions = 0, ns = 0, ratio = 0;
-    if (!(words >> name >> design >> instructions >> ns >> range >> ratio)) {
+    double design = 0, instructions = 0, ns = 0, noise = 0, ratio = 0;
+    if (!(words >> name >> design >> instructions >> ns >> noise >> range >> ratio)) {
+      noisy = noisy || line.ends_with(" noisy");
       continue;
     }
     libpcap_ns = name == "libpcap" ? ns : libpcap_ns;
@@ -177,7 +202,7 @@ TEST(Bench, TheTableFitsAHundredColumnsAndEndsInPlainWords) {
       ++ratios;
     }
   }
-  EXPECT_EQ(ratios, 4) << answer.out;
+  EXPECT_TRUE(ratios == 4 || noisy) << answer.out;
   const std::size_t end = answer.out.find("\ncompared  classic BPF (1993) and eBPF (2014), ");
   ASSERT_NE(end, std::string::npos) << answer.out;
   EXPECT_NE(answer.out.find("\nresult    in user space, hot: ", end), std::string::npos);
@@ -198,6 +223,32 @@ TEST(Bench, WrongInputIsSaid) {
   const Answer answer = weir({"bench", "--corpus", corpus, "--rounds", "7", "--hook", "user"});
   EXPECT_EQ(answer.status, 1);
   EXPECT_NE(answer.err.find("bad.tsv:2: web: "), std::string::npos) << answer.err;
+}
+
+// Beside a binary that was copied elsewhere there are no captures: unseen traffic is measured, and
+// what is missing is said in one sentence.
+TEST(Bench, MissingCapturesAreSaid) {
+  const TemporaryFolder folder;
+  const std::string copy = folder.path("weir");
+  std::filesystem::copy_file(WEIR_BINARY, copy);
+  const std::string missing = folder.path("nowhere");
+  const auto run = [&](const std::string& environment) {
+    const std::string err = folder.path("err");
+    const std::string command = environment + " '" + copy +
+                                "' bench -j --rounds 7 --engine libpcap ip > '" +
+                                folder.path("out") + "' 2> '" + err + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << read_file(err);
+    return std::pair(json::parse(read_file(folder.path("out")))["sections"].size(), read_file(err));
+  };
+  const auto [alone, said] = run("env WEIR_PCAPS='" + missing + "'");
+  EXPECT_EQ(alone, 1U);
+  EXPECT_EQ(said, "weir: warning: the bundled captures, which are the hot traffic, are not in " +
+                      missing +
+                      "; unseen traffic alone is measured: name a savefile with -r FILE, or their "
+                      "folder in WEIR_PCAPS\n");
+  // Where weir is installed the copy finds the installed ones.
+  const auto [sections, words] = run("env -u WEIR_PCAPS");
+  EXPECT_EQ(sections == 1, words.find("share/weir/pcaps or ") != words.npos) << words;
 }
 
 TEST(Bench, ACorpusGoesOnPastAFilterThatDoesNotCompile) {

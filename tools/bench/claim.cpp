@@ -13,7 +13,7 @@ constexpr std::string_view kJit = "extended-jit";
 const Row* timed_row(const FilterFigures& figures, bool hot, std::string_view name) {
   for (const Section& section : figures.sections) {
     const Row* row = section.hot == hot ? section.comparison.row(name) : nullptr;
-    if (row != nullptr && row->skipped.empty()) {
+    if (row != nullptr && row->skipped.empty() && section.comparison.credible(*row)) {
       return row;
     }
   }

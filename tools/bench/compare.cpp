@@ -261,7 +261,7 @@ Status time_round(std::vector<Runner>& runners, std::span<const cbpf::Packet> pa
   return {};
 }
 
-// Nothing where one of the costs drowns in noise.
+// Nothing where one of the costs is too small to divide by.
 std::optional<double> ratio_of_medians(const Runner& peer, const Runner& runner) {
   const double ns = runner.row.ns_per_packet.median;
   if (ns < kLeastCredible || peer.row.ns_per_packet.median < kLeastCredible) {
@@ -294,7 +294,7 @@ const Runner* timed_runner(const std::vector<Runner>& runners,
   return nullptr;
 }
 
-void summarise(std::vector<Runner>& runners) {
+void summarise(std::vector<Runner>& runners, const Comparison& comparison) {
   for (Runner& runner : runners) {
     if (!runner.times.empty()) {
       runner.row.ns_per_packet = spread_of(runner.times);
@@ -304,13 +304,14 @@ void summarise(std::vector<Runner>& runners) {
   }
   const Runner* libpcap = timed_runner(runners, {"libpcap"});
   for (Runner& runner : runners) {
-    if (runner.times.empty()) {
+    if (runner.times.empty() || !comparison.credible(runner.row)) {
       continue;
     }
-    if (libpcap != nullptr) {
+    if (libpcap != nullptr && comparison.credible(libpcap->row)) {
       runner.row.ratio = ratio_of_medians(*libpcap, runner);
     }
-    if (const Runner* base = timed_runner(runners, base_rows(runner.row.method))) {
+    const Runner* base = timed_runner(runners, base_rows(runner.row.method));
+    if (base != nullptr && comparison.credible(base->row)) {
       runner.row.ratio_to_base = ratio_of_rounds(*base, runner);
     }
   }
@@ -333,6 +334,20 @@ std::vector<std::string_view> base_rows(Method method) {
 }
 
 bool Noise::credible() const { return ns <= kCredibleNoise; }
+
+double least_noise(Method method) {
+  return method == Method::kLoop ? kLeastCredible : kCredibleNoise;
+}
+
+bool Row::credible() const { return excess_noise(ns_per_packet, least_noise(method)) <= 1; }
+
+double Comparison::noise_ns(const Row& row) const {
+  double ns = row.ns_per_packet.noise;
+  for (const Noise& one : noise) {
+    ns = one.method == row.method ? std::max(ns, one.ns) : ns;
+  }
+  return ns;
+}
 
 bool Comparison::credible(Method method) const {
   return std::all_of(noise.begin(), noise.end(),
@@ -373,7 +388,7 @@ Result<Comparison> compare(const engine::Filter& filter, const Traffic& traffic,
   if (auto measured = measure_kernel_rows(runners, packets, options, comparison.noise); !measured) {
     return tl::make_unexpected(measured.error());
   }
-  summarise(runners);
+  summarise(runners, comparison);
   for (Runner& runner : runners) {
     comparison.rows.push_back(std::move(runner.row));
   }

@@ -50,13 +50,17 @@ struct Row {
   std::uint64_t matched = 0;
   Method method = Method::kLoop;
   Spread ns_per_packet;
-  // libpcap's median over this row's. Absent without libpcap, and where the cost drowns in noise.
+  // libpcap's median over this row's. Absent without libpcap, and where one of the two drowns in
+  // noise.
   std::optional<double> ratio;
   // Against the row of base_rows() that is there: in user space the median of the ratios within a
   // round, else of the medians.
   std::optional<double> ratio_to_base;
   std::string skipped;         // Why there are no figures; empty when there are.
   std::optional<Wrong> wrong;  // Of a peer, which is skipped for it.
+
+  // Whether its rounds agree well enough to believe the median (spread.h).
+  bool credible() const;
 };
 
 // What the rows of a method are held against, the best first: libpcap's program, and the kernel's
@@ -81,7 +85,14 @@ struct Comparison {
   const Row* row(std::string_view name) const;  // Null when there is none.
   // Whether the replicates of a method agree, as far as it has any.
   bool credible(Method method) const;
+  // Whether a time is worth a conclusion: the row's rounds agree, and the replicates of its method.
+  bool credible(const Row& row) const { return row.credible() && credible(row.method); }
+  // How far off the row's median may be, in ns: by its rounds, or as far as replicates are apart.
+  double noise_ns(const Row& row) const;
 };
+
+// The noise of a median that is tolerated however small the median, in ns per packet.
+double least_noise(Method method);
 
 struct CompareOptions {
   // The same filter as libpcap's own, unoptimised program: what the engines of 1993 run, and what

@@ -54,7 +54,6 @@ struct SlopeResult {
   // How far replicates are apart, in ns per packet and filter: the medians of three empty filters,
   // and those of the first variant, which is measured twice.
   double noise_ns = 0;
-  bool credible() const { return noise_ns <= kCredibleNoise; }
 };
 
 // Injects the packets in order, each round going on where the last one ended; each must be whole

@@ -1,6 +1,8 @@
 #include "tools/bench/spread.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "tools/bench/clock.h"
 
@@ -9,15 +11,40 @@ namespace {
 
 constexpr int kTries = 3;
 constexpr double kLongNs = 1e9;
+constexpr double kTolerated = 0.1;  // Noise as a share of the median.
+constexpr double kNotch = 1.57;
+
+// Linear between the two values nearest to it; `share` 0.5 is the median.
+double quantile(std::span<const double> sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+double median_of(std::span<const double> values) {
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  return quantile(sorted, 0.5);
+}
+
+double drift(std::span<const double> values) {
+  const std::size_t half = values.size() / 2;
+  return half == 0 ? 0 : std::abs(median_of(values.first(half)) - median_of(values.last(half))) / 2;
+}
 
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
+  const double drifted = drift(values);
   std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  const double median =
-      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {values.front(), median, values.back()};
+  const double quartiles = quantile(values, 0.75) - quantile(values, 0.25);
+  const double scattered = kNotch * quartiles / std::sqrt(static_cast<double>(values.size()));
+  return {values.front(), quantile(values, 0.5), values.back(), std::max(drifted, scattered)};
+}
+
+double excess_noise(const Spread& spread, double least) {
+  return spread.noise / std::max(least, kTolerated * std::abs(spread.median));
 }
 
 double best_cpu_ns(const std::function<void()>& work) {

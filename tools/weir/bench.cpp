@@ -97,8 +97,14 @@ Result<std::vector<bench::Traffic>> wanted_traffic(const Options& options) {
     all.push_back(std::move(*traffic));
     return all;
   }
-  if (const auto files = bundled_ethernet_captures(); !files.empty()) {
-    auto traffic = bench::read_traffic(files, kHotPackets);
+  if (const BundledCaptures captures = bundled_ethernet_captures(); captures.files.empty()) {
+    fmt::print(stderr,
+               "weir: warning: the bundled captures, which are the hot traffic, are not in {}; "
+               "unseen traffic alone is measured: name a savefile with -r FILE, or their folder in "
+               "WEIR_PCAPS\n",
+               printable(fmt::format("{}", fmt::join(captures.folders, " or "))));
+  } else {
+    auto traffic = bench::read_traffic(captures.files, kHotPackets);
     if (!traffic) {
       return tl::make_unexpected(traffic.error());
     }

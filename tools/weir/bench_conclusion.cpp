@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <set>
 
 #include "tools/weir/layout.h"
@@ -43,10 +44,15 @@ const bench::Row* fastest(const bench::Comparison& comparison, Method method, in
   return best;
 }
 
-bool credible(const bench::Comparison& comparison, Method method) {
-  return std::all_of(
-      comparison.noise.begin(), comparison.noise.end(),
-      [method](const bench::Noise& noise) { return noise.method != method || noise.credible(); });
+// Whether the row that is said to be the fastest of its design is known to be: it is to be believed
+// itself, and no noisy row could be faster.
+bool is_known(const bench::Comparison& comparison, const bench::Row& best) {
+  return std::all_of(comparison.rows.begin(), comparison.rows.end(), [&](const bench::Row& row) {
+    return row.method != best.method || row.design != best.design || !row.skipped.empty() ||
+           comparison.credible(row) ||
+           (&row != &best && row.ns_per_packet.median - comparison.noise_ns(row) >
+                                 best.ns_per_packet.median + comparison.noise_ns(best));
+  });
 }
 
 // "eBPF 3.3x faster (extended-jit over libpcap-O)"; empty where the two designs are not both there.
@@ -58,13 +64,17 @@ std::string winner(const bench::Comparison& comparison, Method method) {
   }
   const double old_ns = classic->ns_per_packet.median;
   const double new_ns = extended->ns_per_packet.median;
-  if (!credible(comparison, method) || old_ns <= 0 || new_ns <= 0) {
+  if (!is_known(comparison, *classic) || !is_known(comparison, *extended) || old_ns <= 0 ||
+      new_ns <= 0) {
     return "too noisy to tell";
   }
   const bool new_wins = new_ns < old_ns;
   const double ratio = new_wins ? old_ns / new_ns : new_ns / old_ns;
   if (ratio < kSame) {
     return "no difference";
+  }
+  if (std::abs(old_ns - new_ns) <= difference_noise(comparison, *classic, *extended)) {
+    return "no difference beyond the noise";
   }
   return fmt::format("{} {:.1f}x faster ({} over {})", new_wins ? "eBPF" : "classic BPF", ratio,
                      (new_wins ? extended : classic)->name, (new_wins ? classic : extended)->name);
@@ -113,6 +123,15 @@ std::string compared(const Report& report) {
 }
 
 }  // namespace
+
+double difference_noise(const bench::Comparison& comparison, const bench::Row& one,
+                        const bench::Row& other) {
+  double ns = std::hypot(one.ns_per_packet.noise, other.ns_per_packet.noise);
+  for (const bench::Noise& replicates : comparison.noise) {
+    ns = replicates.method == one.method ? std::max(ns, replicates.ns) : ns;
+  }
+  return ns;
+}
 
 std::string conclusion(const Report& report) {
   const std::string filter = as_argument(report.filter);

@@ -51,7 +51,7 @@ json wrong_json(const bench::Wrong& wrong) {
           {"inherited", wrong.inherited}, {"bytes", std::move(bytes)}};
 }
 
-json row_json(const bench::Row& row) {
+json row_json(const bench::Row& row, const bench::Comparison& comparison) {
   const auto number_or_null = [](const std::optional<double>& number) {
     return number ? json(*number) : json();
   };
@@ -63,17 +63,19 @@ json row_json(const bench::Row& row) {
           {"matched", row.matched},
           {"method", method_name(row.method)},
           {"ns_per_packet", timed ? spread_json(row.ns_per_packet) : json()},
+          {"noise_ns", timed ? json(comparison.noise_ns(row)) : json()},
+          {"noisy", timed ? json(!comparison.credible(row)) : json()},
           {"ratio", number_or_null(row.ratio)},
           {"ratio_to_base", number_or_null(row.ratio_to_base)},
           {"skipped", timed ? json() : json(row.skipped)},
           {"wrong", row.wrong ? wrong_json(*row.wrong) : json()}};
 }
 
-// The row that others of the method are held against; null when there is none.
+// The row that others of the method are held against; null when there is none to be believed.
 const bench::Row* base_of(const bench::Comparison& comparison, Method method) {
   for (const std::string_view name : bench::base_rows(method)) {
     const bench::Row* row = comparison.row(name);
-    if (row != nullptr && row->skipped.empty()) {
+    if (row != nullptr && row->skipped.empty() && comparison.credible(*row)) {
       return row;
     }
   }
@@ -93,23 +95,28 @@ std::string bar(double ns, double slowest) {
   return out;
 }
 
-// The base's median over the row's, so that the column follows from the one of times; empty where
-// the cost drowns in noise.
-std::string ratio_of_medians(const bench::Row& row, const bench::Row* base) {
+// The base's median over the row's, so that the column follows from the one of times; "noisy" where
+// the row is not to be believed, empty where there is no ratio.
+std::string ratio_of_medians(const bench::Row& row, const bench::Row* base, bool credible) {
+  if (!credible) {
+    return "noisy";
+  }
   if (base == nullptr || !row.ratio_to_base || row.ns_per_packet.median <= 0) {
     return "";
   }
   return fmt::format("{:.2f}x", base->ns_per_packet.median / row.ns_per_packet.median);
 }
 
-// `slowest` 0 draws no bar.
-std::string to_line(const bench::Row& row, const bench::Row* base, double slowest) {
+// `slowest` 0 draws no bar, nor has a noisy row one.
+std::string to_line(const bench::Row& row, const bench::Row* base,
+                    const bench::Comparison& comparison, double slowest) {
+  const bool credible = comparison.credible(row);
   std::string line =
-      fmt::format("  {:<24} {} {:>6} {:>8.1f} {:>14} {:>7}", row.name, row.design,
-                  row.footprint.instructions, row.ns_per_packet.median,
+      fmt::format("  {:<24} {} {:>6} {:>8.1f} {:>7.1f} {:>14} {:>7}", row.name, row.design,
+                  row.footprint.instructions, row.ns_per_packet.median, comparison.noise_ns(row),
                   fmt::format("{:.1f}..{:.1f}", row.ns_per_packet.min, row.ns_per_packet.max),
-                  ratio_of_medians(row, base));
-  if (slowest > 0) {
+                  ratio_of_medians(row, base, credible));
+  if (slowest > 0 && credible) {
     line += " " + bar(row.ns_per_packet.median, slowest);
   }
   line.erase(line.find_last_not_of(' ') + 1);
@@ -119,9 +126,12 @@ std::string to_line(const bench::Row& row, const bench::Row* base, double slowes
 void print_method(std::string& out, const bench::Comparison& comparison, Method method, bool bars) {
   double slowest = 0;
   bool any = false;
+  bool noisy = false;
   for (const bench::Row& row : comparison.rows) {
     if (row.method == method && row.skipped.empty()) {
-      slowest = std::max(slowest, row.ns_per_packet.median);
+      const bool credible = comparison.credible(row);
+      slowest = credible ? std::max(slowest, row.ns_per_packet.median) : slowest;
+      noisy = noisy || !credible;
       any = true;
     }
   }
@@ -130,12 +140,12 @@ void print_method(std::string& out, const bench::Comparison& comparison, Method 
   }
   const bench::Row* base = base_of(comparison, method);
   out += fmt::format("\n  {}\n", method_title(method));
-  out += fmt::format("  {:<29} {:>6} {:>8} {:>14} {:>7}\n", "", "instr", "ns/pkt", "min..max",
-                     base != nullptr ? "ratio" : "");
+  out += fmt::format("  {:<29} {:>6} {:>8} {:>7} {:>14} {:>7}\n", "", "instr", "ns/pkt", "noise",
+                     "min..max", base != nullptr ? "ratio" : "");
   for (const int design : {1993, 2014}) {
     for (const bench::Row& row : comparison.rows) {
       if (row.method == method && row.design == design && row.skipped.empty()) {
-        out += to_line(row, base, bars ? slowest : 0);
+        out += to_line(row, base, comparison, bars ? slowest : 0);
       }
     }
   }
@@ -144,6 +154,9 @@ void print_method(std::string& out, const bench::Comparison& comparison, Method 
       out += fmt::format("  (replicates differ by {:.1f} ns{})\n", noise.ns,
                          noise.credible() ? "" : ": too noisy to believe these rows");
     }
+  }
+  if (noisy && comparison.credible(method)) {
+    out += "  (noisy: the rounds of the row differ too much to believe it)\n";
   }
   if (base != nullptr && method != Method::kLoop) {
     out += fmt::format("  (ratio: time of {} over the row's)\n", base->name);
@@ -193,7 +206,7 @@ json section_json(const Section& section) {
   const bench::Comparison& comparison = section.comparison;
   json engines = json::array();
   for (const bench::Row& row : comparison.rows) {
-    engines.push_back(row_json(row));
+    engines.push_back(row_json(row, comparison));
   }
   json bases = json::object();
   for (const Method method : bench::kMethods) {
@@ -219,11 +232,12 @@ json section_json(const Section& section) {
 std::optional<std::string> socket_advice(const bench::Comparison& comparison) {
   const bench::Row* extended = comparison.row("kernel-socket");
   const bench::Row* classic = base_of(comparison, Method::kSocketSlope);
-  if (extended == nullptr || classic == nullptr || !extended->skipped.empty()) {
+  if (extended == nullptr || classic == nullptr || !extended->skipped.empty() ||
+      !comparison.credible(*extended)) {
     return std::nullopt;
   }
   const double more = extended->ns_per_packet.median - classic->ns_per_packet.median;
-  if (more <= kMuchSlower) {
+  if (more <= std::max(kMuchSlower, difference_noise(comparison, *classic, *extended))) {
     return std::nullopt;
   }
   return fmt::format(

@@ -12,21 +12,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path captures_folder() {
+std::vector<fs::path> possible_folders() {
   if (const char* named = std::getenv("WEIR_PCAPS")) {
-    return named;
+    return {named};
   }
   std::error_code error;
-  const fs::path binary = fs::read_symlink("/proc/self/exe", error);
-  const fs::path bin = binary.parent_path();
+  const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
   // build/PRESET/bin/weir, or PREFIX/bin/weir.
-  for (const fs::path& folder :
-       {bin / "../../../pcaps", bin / "../share/weir/pcaps", fs::path(WEIR_DATA_DIR) / "pcaps"}) {
-    if (fs::is_directory(folder, error)) {
-      return folder.lexically_normal();
-    }
+  std::vector<fs::path> folders = {(bin / "../../../pcaps").lexically_normal(),
+                                   (bin / "../share/weir/pcaps").lexically_normal()};
+  if (const fs::path installed = fs::path(WEIR_DATA_DIR) / "pcaps"; installed != folders.back()) {
+    folders.push_back(installed);
   }
-  return {};
+  return folders;
 }
 
 bool is_ethernet_capture(const fs::path& path) {
@@ -41,16 +39,22 @@ bool is_ethernet_capture(const fs::path& path) {
 
 }  // namespace
 
-std::vector<std::string> bundled_ethernet_captures() {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(captures_folder(), error)) {
-    if (is_ethernet_capture(entry.path())) {
-      files.push_back(entry.path().string());
+BundledCaptures bundled_ethernet_captures() {
+  BundledCaptures captures;
+  for (const fs::path& folder : possible_folders()) {
+    captures.folders.push_back(folder.string());
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (is_ethernet_capture(entry.path())) {
+        captures.files.push_back(entry.path().string());
+      }
+    }
+    if (!captures.files.empty()) {
+      break;
     }
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::sort(captures.files.begin(), captures.files.end());
+  return captures;
 }
 
 }  // namespace weir::tool

@@ -46,11 +46,11 @@ Column load(std::string_view name, TargetId target, const Get& get) {
           }};
 }
 
-// A row with a time to believe: replicates of its method agree.
+// A row with a time to believe.
 const bench::Row* row_of(const FilterFigures& figures, bool hot, std::string_view name) {
   for (const bench::Section& section : figures.sections) {
     const bench::Row* row = section.hot == hot ? section.comparison.row(name) : nullptr;
-    if (row != nullptr && row->skipped.empty() && section.comparison.credible(row->method)) {
+    if (row != nullptr && row->skipped.empty() && section.comparison.credible(*row)) {
       return row;
     }
   }

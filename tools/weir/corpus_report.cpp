@@ -163,6 +163,10 @@ std::string skipped_lines(std::span<const bench::FilterFigures> filters) {
       for (const bench::Row& row : section.comparison.rows) {
         if (!row.skipped.empty()) {
           add(name, row.name, row.skipped);
+        } else if (!row.credible()) {
+          add(name, row.name,
+              fmt::format("{:.1f} ns, which may be {:.1f} ns off: too noisy to believe",
+                          row.ns_per_packet.median, row.ns_per_packet.noise));
         }
       }
       for (const bench::Noise& noise : section.comparison.noise) {

@@ -23,8 +23,8 @@ struct CorpusReport {
 
 // Tables with a filter a row and medians at their feet: sizes, the verifier's work, executed
 // instructions, set-up, user space hot and unseen, kernel. All fits 80 columns. A time is left out
-// where replicates differ too much to believe it. At the end the claim of 2014 (claim.h) and
-// whether it holds, where the engines of both designs were measured.
+// where replicates or rounds differ too much to believe it. At the end the claim of 2014 (claim.h)
+// and whether it holds, where the engines of both designs were measured.
 std::string to_table(const CorpusReport& report);
 
 // One line of JSON: {"corpus","machine","filters":[{"name","link_type","filter","set_up",
