@@ -52,6 +52,10 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
   if (!program.has_loop()) {
     target.skb_layout = options.skb_layout;
   }
+  if (options.target == lower::TargetId::kXdp && options.vlan_tag_kfunc != 0) {
+    target.vlan_tag_kfunc = options.vlan_tag_kfunc;
+    target.vlan_stripped = true;
+  }
   auto function = build_function(program, options.link_type, target, sets_of(options.set_tests));
   if (!function) {
     return tl::make_unexpected(function.error());

@@ -23,6 +23,10 @@ struct TranslateOptions {
   // For the target `socket`: read packets in place on the kernel that this was asked of
   // (xdp::find_skb_layout); the program runs nowhere else. A program with a loop is not read so.
   std::optional<ebpf::SkbLayout> skb_layout;
+  // For the target `xdp`: the BTF id of bpf_xdp_metadata_rx_vlan_tag in the running kernel
+  // (xdp/vlan_tags.h), where the interface strips VLAN tags and its driver can tell them. The
+  // program puts them back; it runs only on an interface whose driver it was loaded for.
+  std::int32_t vlan_tag_kfunc = 0;
   opt::PassOptions passes;
   // Of the program (ir/set_tests.h); not owned, nullptr for none.
   const ir::SetTests* set_tests = nullptr;

@@ -28,6 +28,8 @@ constexpr std::size_t kStatisticsLogSize = std::size_t{64} * 1024;
 constexpr std::size_t kTraceLogSize = std::size_t{16} * 1024 * 1024;
 // The verifier takes 64 maps a program (MAX_USED_MAPS); any number can be bound later, in any loop.
 constexpr std::uint32_t kMostMaps = 256;
+// BPF_F_XDP_DEV_BOUND_ONLY of linux/bpf.h (Linux 6.3).
+constexpr std::uint32_t kDeviceBoundOnly = 1U << 6;
 constexpr char kLicense[] = "Dual BSD/GPL";
 
 bpf_prog_type kernel_type(ProgramType type) {
@@ -127,7 +129,7 @@ struct Attempt {
   std::string log;
 };
 
-Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const std::string& name,
+Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const LoadOptions& load,
                  std::uint32_t level, std::size_t log_size) {
   const auto log = std::make_unique_for_overwrite<char[]>(log_size);
   log[0] = '\0';
@@ -135,20 +137,24 @@ Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const std:
   options.log_level = level;
   options.log_size = static_cast<std::uint32_t>(log_size);
   options.log_buf = log.get();
+  if (load.interface != 0) {
+    options.prog_ifindex = load.interface;
+    options.prog_flags = kDeviceBoundOnly;
+  }
   Attempt attempt;
-  attempt.fd.reset(
-      bpf_prog_load(kernel_type(type), name.c_str(), kLicense, wire.data(), wire.size(), &options));
+  attempt.fd.reset(bpf_prog_load(kernel_type(type), kernel_name(load.name).c_str(), kLicense,
+                                 wire.data(), wire.size(), &options));
   attempt.error = attempt.fd.valid() ? 0 : errno;
   attempt.log.assign(log.get(), strnlen(log.get(), log_size));
   return attempt;
 }
 
 // Why the kernel refused. The short log has no trace; the long one is asked for only here.
-Error refusal_error(const std::vector<bpf_insn>& wire, ProgramType type, const std::string& name,
+Error refusal_error(const std::vector<bpf_insn>& wire, ProgramType type, const LoadOptions& load,
                     std::span<const std::uint32_t> origins, int number) {
   const std::string what = fmt::format(
       "loading {} {} program", type == ProgramType::kXdp ? "an" : "a", program_type_name(type));
-  const Attempt traced = try_load(wire, type, name, kLogFailure, kTraceLogSize);
+  const Attempt traced = try_load(wire, type, load, kLogFailure, kTraceLogSize);
   const Refusal refusal = read_refusal(traced.log, origins);
   if (refusal.sentence.empty()) {
     if (number == EPERM) {
@@ -218,14 +224,13 @@ Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
   }
   loaded.instructions_ = std::move(*resolved);
 
-  const std::string name = kernel_name(options.name);
   const std::vector<bpf_insn> wire = wire_instructions<bpf_insn>(loaded.instructions_);
-  Attempt attempt = try_load(wire, type, name,
+  Attempt attempt = try_load(wire, type, options,
                              options.full_log ? kLogEverything | kLogStatistics : kLogStatistics,
                              options.full_log ? kTraceLogSize : kStatisticsLogSize);
   if (!attempt.fd.valid()) {
     return tl::make_unexpected(refusal_error(
-        wire, type, name, slot_origins(program.instructions, program.origins), attempt.error));
+        wire, type, options, slot_origins(program.instructions, program.origins), attempt.error));
   }
   loaded.fd_ = std::move(attempt.fd);
   loaded.statistics_ = read_statistics(attempt.log);

@@ -24,6 +24,10 @@ struct LoadOptions {
   // Keep the verifier's whole trace also of a program it accepts (a line an instruction and path;
   // megabytes for long programs). Without it only the statistics are asked for.
   bool full_log = false;
+  // Of an XDP program that calls a kernel function of a driver's (bpf_xdp_metadata_*): the index of
+  // the interface. It can be attached to that one alone, in native mode, and not be called by
+  // another program. 0: any interface.
+  std::uint32_t interface = 0;
 };
 
 // What the verifier says of a program it has accepted.

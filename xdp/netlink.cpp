@@ -210,8 +210,8 @@ Error netlink_error(const std::string& what, const NetlinkAnswer& answer) {
   return error;
 }
 
-Result<Netlink> Netlink::open() {
-  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+Result<Netlink> Netlink::open(int protocol) {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd.valid()) {
     return tl::make_unexpected(system_error("opening a netlink socket", errno));
   }

@@ -1,4 +1,4 @@
-// The little of rtnetlink that attaching needs. Private to this folder.
+// The little of rtnetlink and generic netlink that attaching needs. Private to this folder.
 //
 // libbpf and libxdp speak netlink too, but keep the kernel's own words of a refusal to themselves
 // (NLM_F_ACK_TLVS: "native and generic XDP can't be active at the same time"), know no classic
@@ -93,7 +93,8 @@ Error netlink_error(const std::string& what, const NetlinkAnswer& answer);
 // One conversation with the kernel about the network namespace of the calling thread.
 class Netlink {
  public:
-  static Result<Netlink> open();
+  // NETLINK_ROUTE (0) or NETLINK_GENERIC (16), linux/netlink.h.
+  static Result<Netlink> open(int protocol = 0);
   // Sends and reads until the kernel's acknowledgement or, for a dump, its end. A dump that was
   // interrupted by a change is asked for again.
   NetlinkAnswer ask(NetlinkRequest& request);

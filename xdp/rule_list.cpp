@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cbpf/compile.h"
 #include "xdp/carried_rule.h"
 #include "xdp/inspect.h"
 #include "xdp/interface.h"
@@ -58,6 +59,17 @@ StandingRule row_of(const Interface& interface, Hook hook) {
   return row;
 }
 
+// Only Ethernet frames have tags.
+std::optional<VlanTags> vlan_tags_of(const StandingRule& row) {
+  if (!row.rule || row.rule->link_type != cbpf::kLinkTypeEthernet) {
+    return std::nullopt;
+  }
+  if (row.rule->vlan_tags_from_driver) {
+    return VlanTags::kFromDriver;
+  }
+  return strips_vlan_tags(row.interface) ? VlanTags::kLost : VlanTags::kInPacket;
+}
+
 // The rows of a hook of one interface; `complete` becomes false when a program went away meanwhile.
 std::vector<StandingRule> list_xdp(const Interface& interface, bool& complete) {
   std::vector<StandingRule> rows;
@@ -67,6 +79,7 @@ std::vector<StandingRule> list_xdp(const Interface& interface, bool& complete) {
     row.xdp = program;
     row.in_front = before;
     complete &= describe(row, program.program_id);
+    row.vlan_tags = vlan_tags_of(row);
     before.push_back({"xdp", 0, program.program_id, row.program.name});
     rows.push_back(std::move(row));
   }

@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kFirstLine = "weir-rule 1\n";
 // The keys that every rule has, once each.
 constexpr std::array<std::string_view, 4> kKeys = {"action", "hook", "link-type", "attached-at"};
+constexpr std::string_view kFromDriver = "from-driver";
 constexpr std::array kHooks = {Hook::kXdp, Hook::kTcIngress, Hook::kTcEgress};
 constexpr std::array kActions = {ebpf::Action::kDrop, ebpf::Action::kPass, ebpf::Action::kCount};
 
@@ -44,6 +45,10 @@ bool read_value(std::string_view key, std::string_view value, RuleText& rule) {
   if (key == "action") return read_action(value, rule.action);
   if (key == "hook") return read_hook(value, rule.hook);
   if (key == "link-type") return read_number(value, rule.link_type) && rule.link_type >= 0;
+  if (key == "vlan-tags") {
+    rule.vlan_tags_from_driver = value == kFromDriver;
+    return true;
+  }
   if (key == "network") return read_number(value, rule.network);
   if (key == "attached-at") {
     return read_number(value, rule.attached_at) && rule.attached_at <= kLatestTime;
@@ -97,9 +102,11 @@ std::string_view action_name(ebpf::Action action) {
 
 std::string encode_rule(const RuleText& rule) {
   const std::string network = rule.network == 0 ? "" : fmt::format("network {}\n", rule.network);
-  return fmt::format("{}action {}\nhook {}\nlink-type {}\nattached-at {}\n{}expression {}",
+  const std::string vlan_tags =
+      rule.vlan_tags_from_driver ? fmt::format("vlan-tags {}\n", kFromDriver) : "";
+  return fmt::format("{}action {}\nhook {}\nlink-type {}\nattached-at {}\n{}{}expression {}",
                      kFirstLine, action_name(rule.action), hook_name(rule.hook), rule.link_type,
-                     rule.attached_at, network, rule.expression);
+                     rule.attached_at, network, vlan_tags, rule.expression);
 }
 
 Result<RuleText> decode_rule(Bytes bytes) {

@@ -31,6 +31,8 @@ struct RuleText {
   std::uint64_t attached_at = 0;  // Seconds since 1970.
   // The network namespace it was attached in, as xdp/interface.h numbers them; 0 is unknown.
   std::uint64_t network = 0;
+  // Whether the program asks the driver for VLAN tags (VlanTags::kFromDriver, xdp/vlan_tags.h).
+  bool vlan_tags_from_driver = false;
   std::string expression;  // As the user wrote it; any bytes.
   friend bool operator==(const RuleText&, const RuleText&) = default;
 };
@@ -44,9 +46,10 @@ struct RuleText {
 //   link-type 1
 //   attached-at 1790000000
 //   network 4026531840           (only where it is known)
+//   vlan-tags from-driver        (only where it is so)
 //   expression tcp port 80
 //
-// Each of these keys but `network` is there once. A reader skips keys it does not know. Another
+// Each of these keys but those two is there once. A reader skips keys it does not know. Another
 // number in the first line is another format.
 std::string encode_rule(const RuleText& rule);
 

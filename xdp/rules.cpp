@@ -63,7 +63,8 @@ Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place,
                                {.mode = place.mode,
                                 .force = options.force,
                                 .replaced = alone ? old.front().xdp.program_id : 0,
-                                .with_gap = options.with_gap});
+                                .with_gap = options.with_gap,
+                                .alone = options.vlan_tags_from_driver});
   if (!attachment) {
     return tl::make_unexpected(attachment.error());
   }
@@ -203,7 +204,8 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
   const bool at_xdp = place.hook == Hook::kXdp;
   // Loaded first: a program that the verifier refuses must not cost the old rule.
   auto loaded =
-      load(program, at_xdp ? ProgramType::kXdp : ProgramType::kTc, {.name = kProgramName});
+      load(program, at_xdp ? ProgramType::kXdp : ProgramType::kTc,
+           {.name = kProgramName, .interface = options.vlan_tags_from_driver ? *index : 0});
   if (!loaded) {
     return tl::make_unexpected(loaded.error());
   }

@@ -16,6 +16,7 @@
 #include "xdp/load.h"
 #include "xdp/rule_text.h"
 #include "xdp/tc.h"
+#include "xdp/vlan_tags.h"
 #include "xdp/xdp_attach.h"
 
 namespace weir::xdp {
@@ -44,7 +45,9 @@ struct StandingRule {
   ProgramInfo program;  // With `error` only the id, or not even that (0).
   // The rule; nothing when the program is not one of weir's.
   std::optional<RuleText> rule;
-  XdpStanding xdp;   // Of kXdp.
+  XdpStanding xdp;  // Of kXdp.
+  // What weir's rule at XDP knows of VLAN tags, the interface's offloads being as they are now.
+  std::optional<VlanTags> vlan_tags;
   TcFilter tc;       // Of the others, unless it is a tcx program.
   bool tcx = false;  // Attached by tcx (Linux 6.6), which runs before every tc filter.
   // What sees packets before it, in that order.
@@ -70,6 +73,9 @@ struct RuleOptions {
   bool force = false;
   // Allow a replacement in the other XDP mode, which the kernel cannot do in one step.
   bool with_gap = false;
+  // The program calls bpf_xdp_metadata_rx_vlan_tag (VlanTags::kFromDriver): it is loaded for the
+  // interface and attached alone.
+  bool vlan_tags_from_driver = false;
 };
 
 struct AttachedRule {

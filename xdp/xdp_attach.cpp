@@ -248,9 +248,15 @@ Result<XdpAttachment> attach_xdp(const std::string& interface, const LoadedProgr
   if (!there) {
     return tl::make_unexpected(there.error());
   }
-  std::string fallback = why_no_dispatcher();
   const auto standing = main_program(*there);
-  const bool joins = standing && fallback.empty() && is_dispatcher(standing->program_id);
+  const bool dispatcher = standing && is_dispatcher(standing->program_id);
+  if (dispatcher && options.alone) {
+    return in_the_way(*there, standing->program_id);
+  }
+  std::string fallback = options.alone
+                             ? "the driver tells it VLAN tags, which no dispatcher can pass on"
+                             : why_no_dispatcher();
+  const bool joins = dispatcher && fallback.empty();
   if (standing && !joins) {
     if (!options.force && options.replaced != standing->program_id) {
       return in_the_way(*there, standing->program_id);

@@ -31,6 +31,9 @@ struct XdpOptions {
   // Allow what takes two operations, between which no program is attached: a replacement in the
   // other mode.
   bool with_gap = false;
+  // Attach the program itself, not through libxdp's dispatcher: one that is loaded for an interface
+  // (LoadOptions::interface) cannot be called by another. It does not replace a dispatcher.
+  bool alone = false;
 };
 
 struct XdpAttachment {

@@ -9,12 +9,14 @@
 #include "cbpf/validate.h"
 #include "tests/engines/corpus.h"
 #include "tests/kernel/kernel.h"
+#include "tests/kernel/network.h"
 #include "tests/random/choices.h"
 #include "tests/random/random_program.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 #include "translator/frontend/compile.h"
 #include "xdp/load.h"
+#include "xdp/vlan_tags.h"
 
 namespace weir::judge {
 namespace {
@@ -49,6 +51,12 @@ std::string ports(std::uint32_t members) {
     all += fmt::format("{}dst port {}", i == 0 ? "" : " or ", 1 + i * 641 % 65535);
   }
   return all + ")";
+}
+
+// What the interface's driver tells of VLAN tags at XDP, if anything.
+std::optional<xdp::VlanTagAccess> tags_from_driver(const xdp::Interface& interface) {
+  const auto access = xdp::find_vlan_tag_access(interface, xdp::XdpMode::kNative);
+  return access.tags == xdp::VlanTags::kFromDriver ? std::optional(access) : std::nullopt;
 }
 
 bool has_two_loops(const std::string& expression) {
@@ -105,6 +113,35 @@ void expect_loaded(const engine::Filter& filter, const std::string& name) {
     EXPECT_TRUE(accepted) << name << ": " << to_string(accepted.error()) << "\n"
                           << accepted.error().detail;
   }
+}
+
+TEST(Verifier, KernelTakesEveryFilterThatAsksTheDriverForVlanTags) {
+  WEIR_NEEDS_KERNEL();
+  const testing::NetworkNamespace network;
+  const testing::VethPair pair;
+  const auto interface = xdp::interface_named(pair.a());
+  ASSERT_TRUE(interface) << to_string(interface.error());
+  const auto tags = tags_from_driver(*interface);
+  if (!tags) {
+    GTEST_SKIP() << "no bpf_xdp_metadata_rx_vlan_tag on this kernel";
+  }
+  int loaded = 0;
+  for (const CorpusFilter& named : filters()) {
+    const auto filter = compiled(named);
+    if (!filter) {
+      continue;
+    }
+    TranslateOptions options = engine::translate_options(*filter, lower::TargetId::kXdp);
+    options.vlan_tag_kfunc = tags->kfunc;
+    const auto program = translate(filter->program, options);
+    ASSERT_TRUE(program) << named.name << ": " << to_string(program.error());
+    const auto accepted =
+        xdp::load(*program, xdp::ProgramType::kXdp, {.interface = interface->index});
+    ASSERT_TRUE(accepted) << named.name << ": " << to_string(accepted.error()) << "\n"
+                          << accepted.error().detail;
+    ++loaded;
+  }
+  EXPECT_GE(loaded, 90);
 }
 
 TEST(Verifier, KernelTakesEveryFilterAfterATenthOfItsLimit) {

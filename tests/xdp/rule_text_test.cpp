@@ -28,7 +28,13 @@ TEST(RuleText, RoundTripsWhateverTheExpressionHolds) {
       for (const std::string& expression :
            {std::string(), std::string("ip"), std::string("a\nexpression b\n"),
             std::string("nul\0inside", 10)}) {
-        const RuleText rule{action, hook, 12, kLatestTime, expression.size(), expression};
+        const RuleText rule{.action = action,
+                            .hook = hook,
+                            .link_type = 12,
+                            .attached_at = kLatestTime,
+                            .network = expression.size(),
+                            .vlan_tags_from_driver = hook == Hook::kXdp,
+                            .expression = expression};
         const auto read = decode_rule(bytes_of(encode_rule(rule)));
         ASSERT_TRUE(read) << to_string(read.error());
         EXPECT_EQ(*read, rule);

@@ -56,11 +56,22 @@ lower::TargetId target_of(xdp::Hook hook) {
                                         : lower::TargetId::kTc;
 }
 
-Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RuleText& rule) {
+Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RuleText& rule,
+                                   const xdp::VlanTagAccess& vlan_tags) {
   const engine::Filter filter = input.filter();
   TranslateOptions options = engine::translate_options(filter, target_of(rule.hook));
+  options.vlan_tag_kfunc = vlan_tags.kfunc;
   options.rule = lower::Rule{.action = rule.action, .text = xdp::encode_rule(rule)};
   return translate(filter.program, options);
+}
+
+// Of other hooks and link types there is nothing to find out.
+xdp::VlanTagAccess vlan_tag_access(const xdp::RulePlace& place, const xdp::Interface& interface,
+                                   int link_type) {
+  if (place.hook != xdp::Hook::kXdp || link_type != cbpf::kLinkTypeEthernet) {
+    return {};
+  }
+  return xdp::find_vlan_tag_access(interface, place.mode);
 }
 
 void warn_of_those_in_front(const std::vector<xdp::InFront>& all) {
@@ -212,24 +223,34 @@ Status run_attach(const Options& options) {
   if (!input) {
     return tl::make_unexpected(input.error());
   }
+  const xdp::VlanTagAccess vlan_tags = vlan_tag_access(*place, *interface, input->link_type);
   const xdp::RuleText text{.action = *action,
                            .hook = place->hook,
                            .link_type = input->link_type,
                            .attached_at = static_cast<std::uint64_t>(std::time(nullptr)),
                            .network = xdp::network_namespace(),
+                           .vlan_tags_from_driver = vlan_tags.kfunc != 0,
                            .expression = input->text};
-  const auto program = make_program(*input, text);
+  const auto program = make_program(*input, text, vlan_tags);
   if (!program) {
     return tl::make_unexpected(program.error());
   }
   auto rule = xdp::attach_rule(*program, *place,
                                {.replace = options.has("replace"),
                                 .force = options.has("force"),
-                                .with_gap = options.has("with-gap")});
+                                .with_gap = options.has("with-gap"),
+                                .vlan_tags_from_driver = vlan_tags.kfunc != 0});
   if (!rule) {
     return tl::make_unexpected(rule.error());
   }
-  print_attached(options, attached_row(*place, text, *rule), *rule);
+  xdp::StandingRule row = attached_row(*place, text, *rule);
+  if (place->hook == xdp::Hook::kXdp && input->link_type == cbpf::kLinkTypeEthernet) {
+    row.vlan_tags = vlan_tags.tags;
+  }
+  print_attached(options, row, *rule);
+  if (vlan_tags.tags == xdp::VlanTags::kLost) {
+    fmt::print(stderr, "weir: {}\n", vlan_tags_lost(place->interface, vlan_tags.way_out));
+  }
   if (input->program->has_loop()) {
     fmt::print(stderr,
                "weir: in the kernel a chain of headers is followed {} times at the most; a packet "
@@ -298,7 +319,10 @@ Command attach_command() {
       "begin\n"
       "with the IP header (tun, WireGuard, PPP, IP in IP). -y can only confirm it, or with "
       "--force\n"
-      "override it. Needs CAP_BPF and CAP_NET_ADMIN.",
+      "override it. Where the card takes VLAN tags out of packets before XDP, the program asks "
+      "the\n"
+      "driver for them, or attach says that it cannot and what helps. Needs CAP_BPF and "
+      "CAP_NET_ADMIN.",
       "  weir attach -i eth0 --drop 'udp port 1900'\n"
       "  weir attach -i eth0 --hook tc --count tcp port 443",
       filter_input_options({

@@ -38,6 +38,14 @@ nlohmann::json in_front_json(const std::vector<xdp::InFront>& all) {
 
 }  // namespace
 
+std::string vlan_tags_lost(const std::string& interface, const std::string& way_out) {
+  return fmt::format(
+      "packets of {} come to XDP without their VLAN tag, and this rule judges them as if they had "
+      "none; what helps: {}, --hook tc{}",
+      printable(interface), printable(xdp::keep_vlan_tags_command(interface)),
+      way_out.empty() ? "" : ", or " + way_out);
+}
+
 std::string rule_json(const xdp::StandingRule& rule, const xdp::Counters* counters) {
   nlohmann::json object = {{"interface", rule.interface},
                            {"hook", xdp::hook_name(rule.hook)},
@@ -49,6 +57,7 @@ std::string rule_json(const xdp::StandingRule& rule, const xdp::Counters* counte
                            {"expression", nullptr},
                            {"link_type", nullptr},
                            {"attached_at", nullptr},
+                           {"vlan_tags", nullptr},
                            {"remark", nullptr},
                            {"in_front", in_front_json(rule.in_front)},
                            {"error", nullptr}};
@@ -60,6 +69,9 @@ std::string rule_json(const xdp::StandingRule& rule, const xdp::Counters* counte
     object["expression"] = rule.rule->expression;
     object["link_type"] = cbpf::link_type_name(rule.rule->link_type);
     object["attached_at"] = rule.rule->attached_at;
+  }
+  if (rule.vlan_tags) {
+    object["vlan_tags"] = xdp::vlan_tags_name(*rule.vlan_tags);
   }
   if (!rule.remark.empty()) {
     object["remark"] = rule.remark;
@@ -87,10 +99,11 @@ std::string rule_line(const xdp::StandingRule& rule) {
                        rule.program.id);
   }
   return fmt::format(
-      "{}: {} {} (program {}, {}, since {:%Y-%m-%d %H:%M:%S})", place,
+      "{}: {} {} (program {}, {}, {}since {:%Y-%m-%d %H:%M:%S})", place,
       xdp::action_name(rule.rule->action),
       rule.rule->expression.empty() ? "(everything)" : printable(rule.rule->expression),
       rule.program.id, cbpf::link_type_name(rule.rule->link_type),
+      rule.vlan_tags == xdp::VlanTags::kLost ? "VLAN tags lost, " : "",
       fmt::localtime(static_cast<std::time_t>(rule.rule->attached_at)));
 }
 
@@ -98,6 +111,9 @@ std::string rule_notes(const xdp::StandingRule& rule) {
   std::string notes;
   if (!rule.remark.empty()) {
     notes += fmt::format("  note: {}\n", printable(rule.remark));
+  }
+  if (rule.vlan_tags == xdp::VlanTags::kLost) {
+    notes += fmt::format("  {}\n", vlan_tags_lost(rule.interface));
   }
   for (const xdp::InFront& one : rule.in_front) {
     notes += fmt::format("  after {}\n", printable(xdp::in_front_text(one)));

@@ -58,7 +58,8 @@ class Webs {
  private:
   void prefer_where_read(const Block& block) {
     for (const Instruction& instruction : block.body) {
-      const bool calls = instruction.op == Op::kCall || instruction.op == Op::kCallKernel;
+      const bool calls = instruction.op == Op::kCall || instruction.op == Op::kCallKernel ||
+                         instruction.op == Op::kCallKernelTwoWords;
       if (calls && instruction.a != kNone) {
         prefer(instruction.a, Location::in(Reg::kR1));
       }
@@ -166,6 +167,7 @@ class Colouring {
       case Op::kLoadPacket:
       case Op::kCall:
       case Op::kCallKernel:
+      case Op::kCallKernelTwoWords:
         return Location::in(Reg::kR0);
       case Op::kLoad:
       case Op::kStore:

@@ -225,6 +225,9 @@ class Emitter {
         assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kKfunc, .imm = instruction.imm});
         move(reg(instruction.dst), Reg::kR0);
         return;
+      case Op::kCallKernelTwoWords:
+        call_with_two_words(instruction);
+        return;
       case Op::kPullData:
         pull_data(instruction);
         return;
@@ -284,6 +287,19 @@ class Emitter {
     for (const Copy& each : sequentialise(std::move(copies), {})) {
       copy(each);
     }
+  }
+
+  void call_with_two_words(const Instruction& instruction) {
+    pass_arguments(instruction);
+    std::int32_t offset = instruction.offset;
+    for (const Reg argument : {Reg::kR2, Reg::kR3}) {
+      move(argument, Reg::kR10);
+      assembler_.emit(
+          ebpf::Alu{.op = ebpf::AluOp::kAdd, .is64 = true, .dst = argument, .src = offset});
+      offset += 8;
+    }
+    assembler_.emit(ebpf::Call{.kind = ebpf::CallKind::kKfunc, .imm = instruction.imm});
+    move(reg(instruction.dst), Reg::kR0);
   }
 
   void pull_data(const Instruction& instruction) {

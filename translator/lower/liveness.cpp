@@ -206,6 +206,7 @@ bool is_pure(const Instruction& instruction) {
     case Op::kLoadPacket:
     case Op::kCall:
     case Op::kCallKernel:
+    case Op::kCallKernelTwoWords:
     case Op::kPullData:
     case Op::kExitIf:
     case Op::kSpill:

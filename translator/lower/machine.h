@@ -44,10 +44,13 @@ enum class Op : std::uint8_t {
   kLoadWide,     // dst = imm in the lower half, b (a constant) in the upper one.
   kCall,         // dst = helper imm(r1 = a, r2 = b); operands that are not there are not passed.
   kCallKernel,   // dst = kernel function of BTF id imm(r1 = a, r2 = b), the same way.
-  kPullData,     // helper imm(r1 = a, r2 = b); a survives the call, no other register does.
-  kExitIf,       // if (a `compare` b) goto target, a block without parameters.
-  kSpill,        // Stack slot of dst = a. Only allocation makes these two.
-  kReload,       // dst = stack slot of a.
+  // dst = kernel function of BTF id imm(r1 = a, r2 = r10 + offset, r3 = r10 + offset + 8): one that
+  // writes its answers into two words of the stack.
+  kCallKernelTwoWords,
+  kPullData,  // helper imm(r1 = a, r2 = b); a survives the call, no other register does.
+  kExitIf,    // if (a `compare` b) goto target, a block without parameters.
+  kSpill,     // Stack slot of dst = a. Only allocation makes these two.
+  kReload,    // dst = stack slot of a.
 };
 
 struct Instruction {
@@ -178,7 +181,8 @@ inline constexpr RegSet kCallerSaved = 0x003f;
 
 inline RegSet clobbers(const Instruction& instruction) {
   return instruction.op == Op::kLoadPacket || instruction.op == Op::kCall ||
-                 instruction.op == Op::kCallKernel || instruction.op == Op::kPullData
+                 instruction.op == Op::kCallKernel || instruction.op == Op::kCallKernelTwoWords ||
+                 instruction.op == Op::kPullData
              ? kCallerSaved
              : RegSet{0};
 }

@@ -295,6 +295,9 @@ Result<bool> ValueSelector::select_ancillary(ValueId v) {
   const std::uint32_t number = function_.values[v].k;
   const ContextField field = target_.ancillary[number / 4];
   const std::int32_t helper = target_.ancillary_helpers[number / 4];
+  if (target_.vlan_tag_kfunc != 0 && select_vlan_tag(v)) {
+    return true;
+  }
   if (field.exists()) {
     vregs_[v] = builder_.load(field.width, reader_->context(), field.offset);
     if (field.big_endian) {
@@ -306,6 +309,40 @@ Result<bool> ValueSelector::select_ancillary(ValueId v) {
     return fail(ErrorCode::kUnsupported,
                 missing_extension(static_cast<cbpf::Extension>(number), target_),
                 {.instruction = origin_of(function_.values[v])});
+  }
+  return true;
+}
+
+// int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *, __be16 *proto, u16 *tci) returns 0, or a
+// negative errno for a packet without a tag. Only packets that the filter would accept, and those
+// with a tag, get here (late_tag.h): each answer is a call of its own.
+bool ValueSelector::select_vlan_tag(ValueId v) {
+  using cbpf::Extension;
+  const auto extension = static_cast<Extension>(function_.values[v].k);
+  if (extension != Extension::kVlanAvail && extension != Extension::kVlanTci &&
+      extension != Extension::kVlanTpid) {
+    return false;
+  }
+  if (vlan_tag_words_ == 0) {
+    builder_.function().new_stack_word();
+    vlan_tag_words_ = builder_.function().new_stack_word();
+  }
+  const std::int16_t proto = vlan_tag_words_;
+  const auto tci = static_cast<std::int16_t>(proto + 8);
+  for (const std::int16_t word : {proto, tci}) {
+    builder_.store(Width::kDw, machine::kFrame, word, Operand::constant(0));
+  }
+  const Vreg error = builder_.define({.op = machine::Op::kCallKernelTwoWords,
+                                      .offset = proto,
+                                      .a = reader_->context(),
+                                      .imm = target_.vlan_tag_kfunc});
+  if (extension == Extension::kVlanAvail) {
+    const Vreg failed = builder_.alu(AluOp::kRsh, error, Operand::constant(31));
+    vregs_[v] = builder_.alu(AluOp::kXor, failed, Operand::constant(1));
+  } else if (extension == Extension::kVlanTci) {
+    vregs_[v] = builder_.load(Width::kH, machine::kFrame, tci);
+  } else {
+    vregs_[v] = builder_.to_big(Width::kH, builder_.load(Width::kH, machine::kFrame, proto));
   }
   return true;
 }

@@ -87,6 +87,8 @@ class ValueSelector {
   bool select_shift(ir::ValueId v, ebpf::AluOp op);
   bool select_shift_modulo(ir::ValueId v, ebpf::AluOp op);
   Result<bool> select_ancillary(ir::ValueId v);
+  // False when the extension is none of the VLAN tag's.
+  bool select_vlan_tag(ir::ValueId v);
   void select_set_test(ir::ValueId v);
   machine::Vreg load_pair(ir::ValueId upper, ir::ValueId lower);
 
@@ -100,6 +102,7 @@ class ValueSelector {
   std::vector<std::uint8_t> network_order_;
   std::vector<machine::Vreg> vregs_;  // By ValueId.
   LoopState loop_state_;
+  std::int16_t vlan_tag_words_ = 0;  // Two words of the stack for select_vlan_tag; 0: none yet.
   // By ValueId; only where there are sets.
   std::vector<bool> verified_bases_;  // Empty where no verifier follows packet pointers.
   std::vector<std::uint32_t> upper_bounds_;

@@ -64,6 +64,9 @@ struct Target {
   ContextField vlan_present;
   ContextField vlan_tci;
   ContextField vlan_proto;
+  // At XDP, where the card has stripped it: the BTF id of the kernel function that tells the tag,
+  // bpf_xdp_metadata_rx_vlan_tag (net/core/xdp.c, Linux 6.8). 0: nothing tells it.
+  std::int32_t vlan_tag_kfunc = 0;
   // Part of a packet may lie outside data..data_end; bpf_skb_pull_data brings it in. 0: no helper.
   std::int32_t pull_data_helper = 0;
   // The largest offset a bounds check can prove, where a verifier has to be convinced: past it a
