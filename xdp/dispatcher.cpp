@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "xdp/capabilities.h"
 #include "xdp/dispatcher_pins.h"
 #include "xdp/errors.h"
 #include "xdp/inspect.h"
@@ -50,7 +51,8 @@ xdp_attach_mode mode_of(XdpMode mode) {
 
 tl::unexpected<Error> dispatcher_error(const std::string& what, int number) {
   if (number == EPERM) {
-    return tl::make_unexpected(missing_privilege(what));
+    return tl::make_unexpected(
+        missing_privilege(what, {Capability::kNetAdmin, Capability::kSysAdmin}));
   }
   if (number == ENOENT) {
     return fail(ErrorCode::kUnsupported, "libxdp's dispatcher (xdp-dispatcher.o) is not installed");
@@ -144,6 +146,10 @@ std::string why_no_dispatcher() {
   // libxdp keeps the parts of a dispatcher there.
   if (!is_bpffs(bpffs())) {
     return fmt::format("no bpffs is mounted at {}", bpffs());
+  }
+  // It opens programs and their types by id.
+  if (!has_capability(Capability::kSysAdmin)) {
+    return "libxdp's dispatcher needs CAP_SYS_ADMIN, which this process lacks";
   }
   return {};
 }

@@ -31,13 +31,6 @@ Error system_error(const std::string& what, int number) {
   return {code_of(number), fmt::format("{}: {}", what, std::strerror(number)), {}, {}};
 }
 
-Error missing_privilege(const std::string& what) {
-  return {ErrorCode::kPermission,
-          fmt::format("{} needs CAP_BPF and CAP_NET_ADMIN (or root)", what),
-          {},
-          {}};
-}
-
 void silence_libbpf() {
   libbpf_set_print(nullptr);
   libxdp_set_print(nullptr);

@@ -11,9 +11,6 @@ namespace weir::xdp {
 // kUnsupported for ENOSYS and EOPNOTSUPP, else kSystem.
 Error system_error(const std::string& what, int number);
 
-// The refusal of a bpf(2) call for want of a privilege.
-Error missing_privilege(const std::string& what);
-
 // libbpf and libxdp print warnings on stderr unless told not to; a library of weir's prints
 // nothing. Idempotent.
 void silence_libbpf();

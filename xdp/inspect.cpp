@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 
 namespace weir::xdp {
@@ -20,8 +21,8 @@ constexpr std::size_t kMostCpus = 8192;
 
 tl::unexpected<Error> opening_error(const std::string& what, int number) {
   if (number == EPERM) {
-    return fail(ErrorCode::kPermission,
-                fmt::format("opening {} needs CAP_SYS_ADMIN (or root)", what));
+    return tl::make_unexpected(
+        missing_privilege(fmt::format("opening {}", what), {Capability::kSysAdmin}));
   }
   return tl::make_unexpected(system_error(fmt::format("opening {}", what), number));
 }

@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <variant>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 #include "xdp/libbpf_options.h"
 #include "xdp/verifier_log.h"
@@ -57,12 +59,32 @@ std::string kernel_name(std::string name) {
   return name;
 }
 
-Error map_error(const ebpf::Map& map, std::string_view step, int number) {
-  const std::string what = fmt::format("{} the map '{}'", step, map.name);
-  return number == EPERM ? missing_privilege(what) : system_error(what, number);
+std::string loading(ProgramType type) {
+  return fmt::format("loading {} {} program", type == ProgramType::kXdp ? "an" : "a",
+                     program_type_name(type));
 }
 
-Status fill_and_freeze(const ebpf::Map& map, int fd) {
+// What the kernel asks of a loader before it looks at the program; for socket filters of the
+// simplest kind only where kernel.unprivileged_bpf_disabled is not 0.
+std::vector<Capability> loader_needs(ProgramType type) {
+  if (type == ProgramType::kSocketFilter) {
+    return {Capability::kBpf};
+  }
+  return {Capability::kBpf, Capability::kNetAdmin};
+}
+
+Error no_loader(ProgramType type) {
+  return missing_privilege(
+      loading(type), loader_needs(type),
+      type == ProgramType::kSocketFilter ? std::nullopt : std::optional(Capability::kPerfmon));
+}
+
+Error map_error(const ebpf::Map& map, ProgramType type, std::string_view step, int number) {
+  return number == EPERM ? no_loader(type)
+                         : system_error(fmt::format("{} the map '{}'", step, map.name), number);
+}
+
+Status fill_and_freeze(const ebpf::Map& map, ProgramType type, int fd) {
   if (map.data.size() != static_cast<std::size_t>(map.value_size) * map.entries) {
     return fail(ErrorCode::kInvalidProgram,
                 fmt::format("the data of the map '{}' has {} bytes instead of {}", map.name,
@@ -71,29 +93,29 @@ Status fill_and_freeze(const ebpf::Map& map, int fd) {
   for (std::uint32_t key = 0; key < map.entries; ++key) {
     const std::uint8_t* value = map.data.data() + static_cast<std::size_t>(key) * map.value_size;
     if (bpf_map_update_elem(fd, &key, value, BPF_ANY) != 0) {
-      return tl::make_unexpected(map_error(map, "writing", errno));
+      return tl::make_unexpected(map_error(map, type, "writing", errno));
     }
   }
   if (bpf_map_freeze(fd) != 0) {
-    return tl::make_unexpected(map_error(map, "freezing", errno));
+    return tl::make_unexpected(map_error(map, type, "freezing", errno));
   }
   return {};
 }
 
-Result<Fd> create_map(const ebpf::Map& map) {
+Result<Fd> create_map(const ebpf::Map& map, ProgramType type) {
   auto options = make_options<bpf_map_create_opts>();
-  bpf_map_type type = BPF_MAP_TYPE_PERCPU_ARRAY;
+  bpf_map_type map_type = BPF_MAP_TYPE_PERCPU_ARRAY;
   if (map.kind == ebpf::MapKind::kReadOnlyData) {
-    type = BPF_MAP_TYPE_ARRAY;
+    map_type = BPF_MAP_TYPE_ARRAY;
     options.map_flags = BPF_F_RDONLY_PROG;
   }
-  Fd fd(bpf_map_create(type, kernel_name(map.name).c_str(), sizeof(std::uint32_t), map.value_size,
-                       map.entries, &options));
+  Fd fd(bpf_map_create(map_type, kernel_name(map.name).c_str(), sizeof(std::uint32_t),
+                       map.value_size, map.entries, &options));
   if (!fd.valid()) {
-    return tl::make_unexpected(map_error(map, "creating", errno));
+    return tl::make_unexpected(map_error(map, type, "creating", errno));
   }
   if (map.kind == ebpf::MapKind::kReadOnlyData) {
-    if (auto filled = fill_and_freeze(map, fd.get()); !filled) {
+    if (auto filled = fill_and_freeze(map, type, fd.get()); !filled) {
       return tl::make_unexpected(filled.error());
     }
   }
@@ -149,16 +171,37 @@ Attempt try_load(const std::vector<bpf_insn>& wire, ProgramType type, const Load
   return attempt;
 }
 
+// Without CAP_PERFMON the verifier refuses arithmetic by which speculation could read foreign
+// memory (a packet pointer and an offset that varies), the difference of two pointers (the length
+// of an XDP packet), and in older kernels ways back. It also follows more paths then, so that a
+// program is sooner too complex (neither EACCES nor EINVAL).
+Error verifier_error(ProgramType type, const Refusal& refusal, int number) {
+  std::vector<Capability> needs = loader_needs(type);
+  if (type != ProgramType::kSocketFilter) {
+    needs.push_back(Capability::kPerfmon);
+  }
+  if (!has_capability(needs.back()) && (number == EACCES || number == EINVAL)) {
+    Error error = missing_privilege(loading(type) + " of this kind", needs);
+    error.detail = "without it the kernel's verifier says: " + refusal.sentence;
+    return error;
+  }
+  const bool strict = !has_capability(Capability::kPerfmon);
+  return {ErrorCode::kVerifier,
+          fmt::format("the kernel's verifier refused the program: {}{}", refusal.sentence,
+                      strict ? "; it is less strict to a process with CAP_PERFMON (sudo)" : ""),
+          {},
+          refusal.detail};
+}
+
 // Why the kernel refused. The short log has no trace; the long one is asked for only here.
 Error refusal_error(const std::vector<bpf_insn>& wire, ProgramType type, const LoadOptions& load,
                     std::span<const std::uint32_t> origins, int number) {
-  const std::string what = fmt::format(
-      "loading {} {} program", type == ProgramType::kXdp ? "an" : "a", program_type_name(type));
   const Attempt traced = try_load(wire, type, load, kLogFailure, kTraceLogSize);
   const Refusal refusal = read_refusal(traced.log, origins);
   if (refusal.sentence.empty()) {
-    if (number == EPERM) {
-      return missing_privilege(what);
+    // Without CAP_BPF a program has 4096 instructions at the most.
+    if (number == EPERM || (number == E2BIG && !has_capability(Capability::kBpf))) {
+      return no_loader(type);
     }
     if (number == E2BIG) {
       return {ErrorCode::kUnsupported,
@@ -166,18 +209,16 @@ Error refusal_error(const std::vector<bpf_insn>& wire, ProgramType type, const L
               {},
               {}};
     }
-    return system_error(what, number);
+    return system_error(loading(type), number);
   }
-  return {ErrorCode::kVerifier,
-          fmt::format("the kernel's verifier refused the program: {}", refusal.sentence),
-          {},
-          refusal.detail};
+  return verifier_error(type, refusal, number);
 }
 
-Status bind_metadata(const ebpf::Program& program, const std::vector<LoadedMap>& maps, int fd) {
+Status bind_metadata(const ebpf::Program& program, ProgramType type,
+                     const std::vector<LoadedMap>& maps, int fd) {
   for (std::size_t i = 0; i < maps.size(); ++i) {
     if (program.maps[i].metadata && bpf_prog_bind_map(fd, maps[i].fd.get(), nullptr) != 0) {
-      return tl::make_unexpected(map_error(program.maps[i], "binding", errno));
+      return tl::make_unexpected(map_error(program.maps[i], type, "binding", errno));
     }
   }
   return {};
@@ -209,7 +250,7 @@ Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
   LoadedProgram loaded;
   loaded.type_ = type;
   for (const ebpf::Map& map : program.maps) {
-    auto fd = create_map(map);
+    auto fd = create_map(map, type);
     if (!fd) {
       return tl::make_unexpected(fd.error());
     }
@@ -235,7 +276,7 @@ Result<LoadedProgram> load(const ebpf::Program& program, ProgramType type,
   loaded.fd_ = std::move(attempt.fd);
   loaded.statistics_ = read_statistics(attempt.log);
   loaded.log_ = std::move(attempt.log);
-  if (auto bound = bind_metadata(program, loaded.maps_, loaded.fd()); !bound) {
+  if (auto bound = bind_metadata(program, type, loaded.maps_, loaded.fd()); !bound) {
     return tl::make_unexpected(bound.error());
   }
   auto info = program_info(loaded.fd());

@@ -87,8 +87,10 @@ class LoadedProgram {
 //
 // kVerifier when the verifier refuses: the message ends with its last telling line, the detail is
 // the end of its trace, each instruction with the classic instruction it comes from.
-// kPermission when CAP_BPF or CAP_NET_ADMIN is missing. kUnsupported when this kernel has no such
-// program type, map or instruction. kSystem for anything else.
+// kPermission when the kernel wants more capabilities, naming those that are missing: CAP_BPF, at
+// tc and XDP also CAP_NET_ADMIN, and where the verifier refuses the program for want of it
+// CAP_PERFMON. kUnsupported when this kernel has no such program type, map or instruction. kSystem
+// for anything else.
 //
 // RLIMIT_MEMLOCK is raised by libbpf itself on kernels before 5.11, which alone count maps against
 // it; a refusal there is not an error of its own.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 
 namespace weir::xdp {
@@ -203,6 +204,9 @@ std::vector<std::string> text_attributes(Bytes attributes, std::uint16_t type) {
 }
 
 Error netlink_error(const std::string& what, const NetlinkAnswer& answer) {
+  if (answer.error == EPERM && answer.words.empty()) {
+    return missing_privilege(what, {Capability::kNetAdmin});
+  }
   Error error = system_error(what, answer.error);
   if (!answer.words.empty()) {
     error.message = fmt::format("{}: {}", what, answer.words);

@@ -87,7 +87,7 @@ struct DatagramEnd {
 };
 DatagramEnd read_datagram(Bytes datagram, std::uint32_t sequence, NetlinkAnswer& answer);
 
-// "WHAT: the kernel's words, or strerror".
+// "WHAT: the kernel's words, or strerror"; EPERM without words is a want of CAP_NET_ADMIN.
 Error netlink_error(const std::string& what, const NetlinkAnswer& answer);
 
 // One conversation with the kernel about the network namespace of the calling thread.

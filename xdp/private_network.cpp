@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 #include "xdp/interface.h"
 #include "xdp/netlink.h"
@@ -51,8 +52,8 @@ Result<PrivateNetwork> PrivateNetwork::enter() {
   Fd before(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!before.valid() || unshare(CLONE_NEWNET) < 0) {
     if (errno == EPERM) {
-      return fail(ErrorCode::kPermission,
-                  "making a network namespace needs CAP_SYS_ADMIN (or root)");
+      return tl::make_unexpected(
+          missing_privilege("making a network namespace", {Capability::kSysAdmin}));
     }
     return tl::make_unexpected(system_error("making a network namespace", errno));
   }
@@ -99,13 +100,17 @@ Result<Fd> open_injector(const std::string& interface) {
   if (!index) {
     return tl::make_unexpected(index.error());
   }
+  const std::string what = "opening a packet socket on " + interface;
   Fd injector(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  if (!injector.valid() && errno == EPERM) {
+    return tl::make_unexpected(missing_privilege(what, {Capability::kNetRaw}));
+  }
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_ifindex = static_cast<int>(*index);
   if (!injector.valid() ||
       bind(injector.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    return tl::make_unexpected(system_error("a packet socket on " + interface, errno));
+    return tl::make_unexpected(system_error(what, errno));
   }
   return injector;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cbpf/validate.h"
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 #include "xdp/interface.h"
 
@@ -63,7 +64,8 @@ Result<Fd> open_packet_socket() {
   Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
   if (!fd.valid()) {
     if (errno == EPERM) {
-      return fail(ErrorCode::kPermission, "opening a packet socket needs CAP_NET_RAW (or root)");
+      return tl::make_unexpected(
+          missing_privilege("opening a packet socket", {Capability::kNetRaw}));
     }
     return tl::make_unexpected(system_error("opening a packet socket", errno));
   }

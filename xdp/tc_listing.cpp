@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "xdp/errors.h"
 #include "xdp/tc_message.h"
 
 namespace weir::xdp {
@@ -63,9 +62,6 @@ NetlinkRequest filter_request(std::uint16_t type, std::uint16_t flags, std::uint
 }
 
 tl::unexpected<Error> tc_error(const std::string& what, const NetlinkAnswer& answer) {
-  if (answer.error == EPERM) {
-    return tl::make_unexpected(missing_privilege(what));
-  }
   Error error = netlink_error(what, answer);
   if (answer.error == ENOENT) {
     error.code = ErrorCode::kUnsupported;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 
 namespace weir::xdp {
@@ -33,8 +34,8 @@ Result<std::vector<std::uint32_t>> tcx_programs(std::uint32_t interface, TcDirec
     case ENOENT:
       return std::vector<std::uint32_t>{};
     case EPERM:
-      return fail(ErrorCode::kPermission,
-                  "listing tcx programs needs CAP_NET_ADMIN or CAP_SYS_ADMIN (or root)");
+      return tl::make_unexpected(
+          missing_privilege("listing tcx programs", {Capability::kNetAdmin}));
     default:
       return tl::make_unexpected(system_error("listing tcx programs", errno));
   }

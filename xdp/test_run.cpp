@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "xdp/capabilities.h"
 #include "xdp/errors.h"
 #include "xdp/libbpf_options.h"
 
@@ -89,6 +90,11 @@ bool length_possible(const LoadedProgram& program, Bytes packet) {
   return false;
 }
 
+Error run_error(const std::string& what, int number) {
+  return number == EPERM ? missing_privilege(what, {Capability::kBpf, Capability::kNetAdmin})
+                         : system_error(what, number);
+}
+
 }  // namespace
 
 bool can_test_run(const LoadedProgram& program, Bytes packet) {
@@ -118,8 +124,7 @@ Result<TestRun> test_run(const LoadedProgram& program, Bytes packet, std::uint32
     if (number == EINVAL && packet.size() > kCertainlyTaken) {
       return tl::make_unexpected(length_error(program.type(), packet.size()));
     }
-    return tl::make_unexpected(number == EPERM ? missing_privilege("a test run")
-                                               : system_error("a test run", number));
+    return tl::make_unexpected(run_error("a test run", number));
   }
   return TestRun{options.retval, options.duration};
 }
@@ -138,13 +143,10 @@ Status run_live_frames(const LoadedProgram& program, Bytes packet, std::uint32_t
     return {};
   }
   const int number = errno;
-  if (number == EPERM) {
-    return tl::make_unexpected(missing_privilege("a run on live frames"));
-  }
   if (number == EINVAL) {
     return fail(ErrorCode::kUnsupported, "the kernel has no test runs on live XDP frames");
   }
-  return tl::make_unexpected(system_error("a run on live frames", number));
+  return tl::make_unexpected(run_error("a run on live frames", number));
 }
 
 }  // namespace weir::xdp

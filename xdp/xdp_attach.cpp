@@ -26,8 +26,6 @@ std::uint32_t mode_flag(XdpMode mode) {
 
 tl::unexpected<Error> xdp_error(const std::string& what, const NetlinkAnswer& answer) {
   switch (answer.error) {
-    case EPERM:
-      return tl::make_unexpected(missing_privilege(what));
     case EBUSY:
     case EEXIST: {
       Error error = netlink_error(what, answer);

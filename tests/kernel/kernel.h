@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace weir::testing {
 
@@ -15,8 +16,19 @@ std::optional<std::string> kernel_tests_impossible();
 // Whether WEIR_REQUIRE_KERNEL=1 says that a skip is a failure.
 bool kernel_tests_required();
 
-// Runs the deed in a child process without any capability and gives what it said there.
+// Runs the deed in a child process that has these capabilities (CAP_* of linux/capability.h) and no
+// others, as have the programs it starts, and gives what it said there.
+std::string with_capabilities(const std::vector<int>& kept,
+                              const std::function<std::string()>& deed);
 std::string without_capabilities(const std::function<std::string()>& deed);
+
+// The same without any, but with the right to get them by other programs (sudo), as ordinary users
+// have it.
+std::string as_ordinary_user(const std::function<std::string()>& deed);
+
+// Runs the deed in a child process that is root of a user namespace of its own, and gives what it
+// said there; nothing where this machine does not give such namespaces.
+std::optional<std::string> as_root_of_user_namespace(const std::function<std::string()>& deed);
 
 }  // namespace weir::testing
 

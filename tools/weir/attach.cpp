@@ -321,8 +321,10 @@ Command attach_command() {
       "--force\n"
       "override it. Where the card takes VLAN tags out of packets before XDP, the program asks "
       "the\n"
-      "driver for them, or attach says that it cannot and what helps. Needs CAP_BPF and "
-      "CAP_NET_ADMIN.",
+      "driver for them, or attach says that it cannot and what helps.\n"
+      "\n"
+      "Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, where a program is attached already also\n"
+      "CAP_SYS_ADMIN, all in the initial user namespace.",
       "  weir attach -i eth0 --drop 'udp port 1900'\n"
       "  weir attach -i eth0 --hook tc --count tcp port 443",
       filter_input_options({
@@ -353,7 +355,9 @@ Command detach_command() {
       "[--hook HOOK] [-j] IF",
       "Takes every rule of weir's off the interface, or only those at one hook. Nothing is left "
       "of\n"
-      "them. Programs that are not weir's stay. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN.",
+      "them. Programs that are not weir's stay. Needs CAP_SYS_ADMIN, to read what is attached, "
+      "and\n"
+      "CAP_NET_ADMIN.",
       "  weir detach eth0\n  weir detach -i eth0 --hook tc",
       {
           {"interface", 'i', OptionKind::kValue, "IF", "the interface"},

@@ -151,7 +151,8 @@ Command show_command() {
       "Lists every program at XDP and tc, one a line: weir's with their expressions and the link\n"
       "type these were compiled for, others by name. With -v, or for one interface, also remarks\n"
       "and what sees packets before each rule. A program that cannot be read says why; the exit\n"
-      "status is 1 only when none can. Reading programs needs CAP_SYS_ADMIN.",
+      "status is 1 only when none can. Reading programs needs CAP_SYS_ADMIN, and the list of\n"
+      "tcx programs CAP_NET_ADMIN on older kernels.",
       "  weir show\n  weir show -j eth0",
       show_options(),
       run_show,
