@@ -56,6 +56,9 @@ Result<ebpf::Program> translate(const cbpf::ValidatedProgram& program,
     target.vlan_tag_kfunc = options.vlan_tag_kfunc;
     target.vlan_stripped = true;
   }
+  if (options.target == lower::TargetId::kXdp && options.without_perfmon) {
+    target.length_helper = lower::kXdpGetBuffLen;
+  }
   auto function = build_function(program, options.link_type, target, sets_of(options.set_tests));
   if (!function) {
     return tl::make_unexpected(function.error());

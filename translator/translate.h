@@ -27,6 +27,10 @@ struct TranslateOptions {
   // (xdp/vlan_tags.h), where the interface strips VLAN tags and its driver can tell them. The
   // program puts them back; it runs only on an interface whose driver it was loaded for.
   std::int32_t vlan_tag_kfunc = 0;
+  // For the target `xdp`: whether the verifier is to take the program from a loader without
+  // CAP_PERFMON, if its offsets are fixed. It costs a call for each packet whose length is asked
+  // for, as the counters of a rule do.
+  bool without_perfmon = false;
   opt::PassOptions passes;
   // Of the program (ir/set_tests.h); not owned, nullptr for none.
   const ir::SetTests* set_tests = nullptr;

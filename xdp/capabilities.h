@@ -1,5 +1,4 @@
-// The privileges the kernel asks of a process, by their names in capabilities(7). Private to this
-// folder.
+// The privileges the kernel asks of a process, by their names in capabilities(7).
 #pragma once
 
 #include <linux/capability.h>

@@ -98,7 +98,11 @@ const std::vector<int> kChange = {CAP_SYS_ADMIN, CAP_NET_ADMIN};
 INSTANTIATE_TEST_SUITE_P(
     Of, Capabilities,
     ::testing::Values(
-        Command{"AttachAtXdpOfFixedOffsets", attach("xdp", "ip"), kAttach},
+        Command{"AttachAtXdpOfFixedOffsets",
+                attach("xdp", "ip"),
+                {CAP_BPF, CAP_NET_ADMIN},
+                nullptr,
+                {CAP_PERFMON}},
         Command{"AttachAtXdpOfVaryingOffsets", attach("xdp", "tcp port 80"), kAttach},
         Command{"AttachAtTcOfVaryingOffsets", attach("tc", "tcp port 80"), kAttach},
         Command{"AttachAtTcEgressOfVaryingOffsets", attach("tc-egress", "tcp port 80"), kAttach},
@@ -155,6 +159,29 @@ TEST(CapabilitiesOfFixedOffsetsAtTc, DependOnTheKernel) {
     EXPECT_EQ(testing::with_capabilities(kAttach, command).substr(0, 2), "0 ");
   }
   EXPECT_EQ(attached(), 1U);
+}
+
+// Without CAP_PERFMON the program asks the kernel for the length of a packet.
+TEST(CapabilitiesOfFixedOffsetsAtXdp, ChangeNoAnswer) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const TemporaryFolder folder;
+  std::string macs = "02:00:00:00:00:00\n";
+  for (int i = 1; i < 300; ++i) {
+    macs += fmt::format("06:00:00:00:{:x}:{:x}\n", i / 256, i % 256);
+  }
+  const auto command =
+      running(attach("xdp", "len > 80 and ether src host in @" + folder.file("macs", macs)));
+  const std::string said = testing::with_capabilities({CAP_BPF, CAP_NET_ADMIN}, command);
+  ASSERT_EQ(said.substr(0, 2), "0 ") << said;
+  const testing::PacketSocket socket(pair.a());
+  for (int i = 0; i < 8; ++i) {
+    socket.send(testing::frame(0x88b5, i < 5 ? 100 : 60));
+  }
+  const json stats = json::parse(weir({"stats", "-j", pair.b()}).out)["programs"][0];
+  EXPECT_EQ(stats["match"], json({{"packets", 5}, {"bytes", 500}}));
+  EXPECT_EQ(stats["no_match"], json({{"packets", 3}, {"bytes", 180}}));
 }
 
 // Capabilities there are of the namespace alone.

@@ -10,6 +10,7 @@
 #include "tools/weir/filter_input.h"
 #include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
+#include "xdp/capabilities.h"
 #include "xdp/interface.h"
 #include "xdp/link_type.h"
 #include "xdp/rules.h"
@@ -61,6 +62,7 @@ Result<ebpf::Program> make_program(const FilterInput& input, const xdp::RuleText
   const engine::Filter filter = input.filter();
   TranslateOptions options = engine::translate_options(filter, target_of(rule.hook));
   options.vlan_tag_kfunc = vlan_tags.kfunc;
+  options.without_perfmon = !xdp::has_capability(xdp::Capability::kPerfmon);
   options.rule = lower::Rule{.action = rule.action, .text = xdp::encode_rule(rule)};
   return translate(filter.program, options);
 }
@@ -323,8 +325,9 @@ Command attach_command() {
       "the\n"
       "driver for them, or attach says that it cannot and what helps.\n"
       "\n"
-      "Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, where a program is attached already also\n"
-      "CAP_SYS_ADMIN, all in the initial user namespace.",
+      "Needs CAP_BPF, CAP_NET_ADMIN and, unless all offsets are fixed (`host`, not `port`),\n"
+      "CAP_PERFMON; where a program is attached already CAP_SYS_ADMIN and CAP_NET_ADMIN. All of\n"
+      "them in the initial user namespace.",
       "  weir attach -i eth0 --drop 'udp port 1900'\n"
       "  weir attach -i eth0 --hook tc --count tcp port 443",
       filter_input_options({

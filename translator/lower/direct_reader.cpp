@@ -17,7 +17,7 @@
 // declare that they can take frames of several buffers, so data..data_end is the packet.
 //
 // Pointers to bases that vary, and XDP's length, data_end - data, take a loader with CAP_PERFMON:
-// without it the verifier refuses such arithmetic.
+// without it the verifier refuses such arithmetic. A helper tells the length, too, for a call.
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
@@ -193,6 +193,9 @@ class DirectReader final : public PacketReader {
   Vreg length() override {
     if (target_.length.exists()) {
       return load_field(target_.length);
+    }
+    if (target_.length_helper != 0) {
+      return builder_.define({.op = Op::kCall, .a = context_, .imm = target_.length_helper});
     }
     return builder_.alu64(AluOp::kSub, data_end_, Operand::of(data_));
   }

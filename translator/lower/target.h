@@ -53,6 +53,9 @@ struct Target {
   ContextField data_end;
   // The wire length; absent where it is data_end - data (XDP, linear packets).
   ContextField length;
+  // Helper that tells it there, of packets in fragments too (bpf_xdp_get_buff_len, Linux 5.18): a
+  // subtraction of pointers takes a loader with CAP_PERFMON. 0: pointers are subtracted.
+  std::int32_t length_helper = 0;
   // Fields that answer the Linux extensions, by cbpf extension number / 4.
   std::array<ContextField, 16> ancillary;
   // Helpers without arguments that answer the others, the same way; 0: none.
@@ -95,6 +98,9 @@ struct Target {
 
 // The context of the `user` target: what weir's own VM and JIT hand to a program.
 using ebpf::UserContext;
+
+// Of enum bpf_func_id, linux/bpf.h.
+inline constexpr std::int32_t kXdpGetBuffLen = 188;
 
 const Target& target(TargetId id);
 
