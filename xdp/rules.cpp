@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "xdp/capabilities.h"
 #include "xdp/dispatcher_pins.h"
 #include "xdp/hook_lock.h"
 #include "xdp/inspect.h"
@@ -27,6 +28,14 @@ Status detach(const HookLock& lock, const StandingRule& rule) {
     return detach_xdp(rule.interface_index, rule.xdp);
   }
   return detach_tc(lock, rule.interface_index, direction_of(rule.hook), rule.tc);
+}
+
+// A step that was refused for want of a privilege, in terms of the whole, which reads what is
+// attached and changes it.
+Error of_the_whole(const std::string& what, const Error& step) {
+  const std::vector<Capability> needs = {Capability::kSysAdmin, Capability::kNetAdmin};
+  const bool lacking = !std::all_of(needs.begin(), needs.end(), has_capability);
+  return lacking && step.code == ErrorCode::kPermission ? missing_privilege(what, needs) : step;
 }
 
 // Weir's rules at the hook. An error when the kernel does not tell of a program there: it may be
@@ -218,7 +227,9 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
   }
   auto old = rules_at(place);
   if (!old) {
-    return tl::make_unexpected(old.error());
+    return tl::make_unexpected(of_the_whole(
+        fmt::format("attaching to '{}', where programs are attached already,", place.interface),
+        old.error()));
   }
   if (!old->empty() && !options.replace && !options.force) {
     return already_attached(place, *old->front().rule);
@@ -253,7 +264,8 @@ Result<std::vector<StandingRule>> detach_rules(const std::string& interface,
     }
   }
   if (!first) {
-    return tl::make_unexpected(first.error());
+    return tl::make_unexpected(
+        of_the_whole(fmt::format("detaching from '{}'", interface), first.error()));
   }
   return gone;
 }
