@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -58,6 +59,15 @@ std::unique_ptr<pcap_t, CloseHandle> open_handle(const CompileOptions& options) 
                           : pcap_open_dead(options.link_type, static_cast<int>(options.snaplen)));
 }
 
+constexpr std::string_view kOutOfMemory = "out of memory";
+
+// Whether libpcap's scanner gets memory: where it gets none it ends the program.
+bool scanner_has_memory(const std::string& expression) {
+  constexpr std::size_t kTables = std::size_t{64} << 10;
+  const std::unique_ptr<char[]> probe(new (std::nothrow) char[expression.size() + kTables]);
+  return probe != nullptr;
+}
+
 // Why not: libpcap's sentence, and what it does not know about a name. Both empty when all is well.
 struct Refusal {
   std::string sentence;
@@ -68,8 +78,8 @@ struct Refusal {
 Refusal compile_into(Program& program, const std::string& expression,
                      const CompileOptions& options) {
   const std::unique_ptr<pcap_t, CloseHandle> handle = open_handle(options);
-  if (!handle) {
-    return {"out of memory", {}};
+  if (!handle || !scanner_has_memory(expression)) {
+    return {std::string(kOutOfMemory), {}};
   }
   const NameLookup lookup(std::string(options.etc), options.resolve);
   bpf_program compiled{};
@@ -111,6 +121,9 @@ Result<Program> compile(const std::string& expression, const CompileOptions& opt
   const auto [sentence, reason] = compile_into(program, expression, options);
   if (sentence.empty()) {
     return program;
+  }
+  if (sentence == kOutOfMemory) {
+    return fail(ErrorCode::kSystem, sentence);
   }
   const std::string message = reason.empty() ? sentence : sentence + ": " + reason;
   const std::optional<Word> word =

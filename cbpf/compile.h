@@ -33,7 +33,8 @@ struct CompileOptions {
 };
 
 // Compiles an expression ("" matches everything). kSyntax with libpcap's own sentence; the detail
-// is a caret page under the offending word where the sentence lets it be found.
+// is a caret page under the offending word where the sentence lets it be found. kSystem where there
+// is no memory for it.
 //
 // Names of protocols and services mean what IANA's lists say, on every machine; others are read
 // from `etc`. Where a name cannot be looked up, the sentence names the file that is missing.

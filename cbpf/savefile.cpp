@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "cbpf/savefile_link_type.h"
@@ -140,11 +141,12 @@ void SavefileFound::reserve(std::size_t size, SavefileFormat format) {
   if (capacity >= size) {
     return;
   }
-  capacity = size;
+  capacity = 0;
   packets = make_unwritten<PacketBytes>(size);
   if (format == SavefileFormat::kPcapng) {
     blocks = make_unwritten<PacketBlock>(size);
   }
+  capacity = size;
 }
 
 Batch SavefileScan::batch() const {
@@ -176,6 +178,14 @@ std::uint8_t* SavefileFound::keep(Bytes packet) {
 }
 
 Status SavefileSource::open() {
+  try {
+    return open_format();
+  } catch (const std::bad_alloc&) {
+    return scan_.no_memory();
+  }
+}
+
+Status SavefileSource::open_format() {
   scan_.found = &found_;
   if (auto status = choose_format(); !status) {
     return status;
@@ -195,6 +205,14 @@ void SavefileSource::begin_batch() {
 }
 
 Result<Batch> SavefileSource::next_batch() {
+  try {
+    return find_batch();
+  } catch (const std::bad_alloc&) {
+    return scan_.no_memory();
+  }
+}
+
+Result<Batch> SavefileSource::find_batch() {
   if (!std::exchange(begun_, false)) {
     begin_batch();
   }
@@ -258,7 +276,5 @@ bool SavefileReader::compressed() const { return source_->scan().input.compresse
 Result<Batch> SavefileReader::next_batch() { return source_->next_batch(); }
 
 std::uint64_t SavefileReader::bytes_read() const { return source_->bytes_read(); }
-
-bool SavefileReader::is_reading(const std::string& path) const { return source_->is_reading(path); }
 
 }  // namespace weir::cbpf

@@ -143,8 +143,9 @@ class SavefileReader {
   // there. All packets of a batch have one link type. Price: one read() for each 512 KiB.
   //
   // kInvalidFile when the file breaks off in the middle of a record or says what cannot be, with
-  // the number of the packet and the byte where it begins; kSystem when reading fails. Everything
-  // whole before that place has been handed out by the calls before; every later call fails alike.
+  // the number of the packet and the byte where it begins; kSystem when reading fails and when
+  // there is no memory. Everything whole before that place has been handed out by the calls before;
+  // every later call fails alike.
   //
   // A signal whose handler was installed without SA_RESTART ends the waiting for a pipe: kSystem
   // ("cannot read: Interrupted system call"), nothing is lost, and the next call goes on waiting.
@@ -155,10 +156,6 @@ class SavefileReader {
 
   // Bytes read from the descriptor so far (packed ones of a compressed file).
   std::uint64_t bytes_read() const;
-
-  // Whether `path` names the very file that is being read. Whoever creates a file of that name
-  // empties what has not yet been read.
-  bool is_reading(const std::string& path) const;
 
  private:
   friend class SavefilePieces;

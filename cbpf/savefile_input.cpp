@@ -44,13 +44,6 @@ SavefileInput::SavefileInput(Fd fd, std::string name)
   begin_ = end_ = area_ + (position > 0 ? static_cast<std::size_t>(position) % kPage : 0);
 }
 
-bool SavefileInput::is_reading(const std::string& path) const {
-  struct stat own {};
-  struct stat other {};
-  return ::fstat(fd_.get(), &own) == 0 && ::stat(path.c_str(), &other) == 0 &&
-         S_ISREG(own.st_mode) && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
-}
-
 void SavefileInput::consume(std::size_t count) {
   begin_ += count;
   offset_ += count;
@@ -98,14 +91,14 @@ std::optional<SavefileMap> SavefileInput::map_rest(MapGuard& guard) const {
 
 Status SavefileInput::decompress(Compression compression) {
   decompressor_ = make_decompressor(compression);
-  if (decompressor_ == nullptr) {
+  packed_end_ = size();
+  packed_.reset(new (std::nothrow) std::uint8_t[std::max(packed_end_, kPackedCapacity)]);
+  if (decompressor_ == nullptr || packed_ == nullptr) {
     return fail(ErrorCode::kSystem,
                 fmt::format("no memory to unpack {}", compression_name(compression)),
                 {.file = name_});
   }
   compression_ = compression;
-  packed_end_ = size();
-  packed_ = std::make_unique_for_overwrite<std::uint8_t[]>(std::max(packed_end_, kPackedCapacity));
   std::memcpy(packed_.get(), buffer_.get() + begin_, packed_end_);
   begin_ = end_ = area_;
   offset_ = 0;

@@ -54,9 +54,6 @@ class SavefileInput {
   std::size_t size() const { return end_ - begin_; }
   const std::string& name() const { return name_; }
 
-  // Whether `path` names a regular file, and the one that is read here.
-  bool is_reading(const std::string& path) const;
-
   // Takes all bytes, those in the window too, for compressed ones: from here on the window is on
   // what they unpack to. kSystem when the library fails.
   Status decompress(Compression compression);

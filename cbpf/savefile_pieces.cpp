@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace weir::cbpf {
@@ -18,15 +19,14 @@ constexpr std::size_t kLeastRecord = 16;
 
 }  // namespace
 
-// True when it was there.
+// False without memory.
 bool SavefilePiece::make_memory(std::size_t size) {
-  if (memory_ != nullptr && size_ == size) {
-    return true;
+  if (!has_memory(size)) {
+    area_ = kFirstArea;
+    size_ = size;
+    memory_ = make_pages(area_ + size);
   }
-  area_ = kFirstArea;
-  size_ = size;
-  memory_ = make_pages(area_ + size);
-  return false;
+  return memory_ != nullptr;
 }
 
 // Puts what is left of the piece before in front of the bytes that were read.
@@ -86,21 +86,29 @@ bool SavefilePieces::next(SavefilePiece& piece) {
   piece.found_.turned.clear();
   piece.end_ = {};
   Result<std::size_t> read = 0;
-  if (at_any_place_ && piece.number_ > 0) {
-    read = read_ahead(piece);
+  try {
+    if (at_any_place_ && piece.number_ > 0) {
+      read = read_ahead(piece);
+    }
+  } catch (const std::bad_alloc&) {
+    read = no_memory();
   }
-  turns_.wait(piece.number_);
-  const bool more = !ended_;
-  if (more) {
+  const Turn turn(turns_, piece.number_);
+  if (ended_) {
+    return false;
+  }
+  try {
     if (piece.number_ == 0) {
       find_first(piece);
     } else {
       find(piece, at_any_place_ ? std::move(read) : read_on(piece));
     }
-    piece.bytes_read_ = bytes_read_;
+  } catch (const std::bad_alloc&) {
+    ended_ = true;
+    piece.end_ = no_memory();
   }
-  turns_.pass();
-  return more;
+  piece.bytes_read_ = bytes_read_;
+  return true;
 }
 
 // Brings a piece into reach and guesses where its records are, and remembers what that took.
@@ -121,7 +129,10 @@ Result<std::size_t> SavefilePieces::read_ahead(SavefilePiece& piece) {
       guess(piece, {map_->data() + position, *read});
       break;
     case SavefileWay::kRead:
-      costs_the_usual &= piece.make_memory(size_);
+      costs_the_usual &= piece.has_memory(size_);
+      if (!piece.make_memory(size_)) {
+        return no_memory();
+      }
       read = read_at(position, piece);
       guess(piece, {piece.area(), read.value_or(0)});
       if (mapped && read && *read < std::min<std::uint64_t>(size_, map_->size() - position)) {
@@ -176,10 +187,7 @@ Result<SavefileWindow> SavefilePieces::window(SavefilePiece& piece, std::size_t 
   return window;
 }
 
-tl::unexpected<Error> SavefilePieces::no_memory() const {
-  return fail(ErrorCode::kSystem, "no memory for what is read of it",
-              {.file = source_.scan().input.name()});
-}
+tl::unexpected<Error> SavefilePieces::no_memory() const { return source_.scan().no_memory(); }
 
 // Keeps a piece in which the record at its front does not end, so that such a record is copied once
 // and not with each of its pieces. True when that is all there is to do.
@@ -240,7 +248,9 @@ Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, SavefilePiec
 Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
   SavefileInput& input = source_.scan().input;
   piece.way_ = SavefileWay::kRead;
-  piece.make_memory(size_);
+  if (!piece.make_memory(size_)) {
+    return no_memory();
+  }
   const std::size_t least = input.compressed() ? size_ / 2 : 1;
   std::size_t count = 0;
   while (count < least) {

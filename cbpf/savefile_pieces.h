@@ -38,6 +38,7 @@ class SavefilePiece {
  private:
   friend class SavefilePieces;
   std::uint8_t* area() { return memory_.get() + area_; }
+  bool has_memory(std::size_t size) const { return memory_ != nullptr && size_ == size; }
   bool make_memory(std::size_t size);
   // A window on nothing without memory.
   SavefileWindow place_before(Bytes left, std::size_t read);

@@ -68,6 +68,10 @@ struct SavefileScan {
     return more;
   }
 
+  tl::unexpected<Error> no_memory() const {
+    return fail(ErrorCode::kSystem, "no memory for what is read of it", {.file = input.name()});
+  }
+
   // kInvalidFile at this file.
   tl::unexpected<Error> invalid(std::string message) const {
     return fail(ErrorCode::kInvalidFile, std::move(message), {.file = input.name()});
@@ -134,11 +138,12 @@ class SavefileSource {
   const SavefileHeader& header() const { return scan_.header; }
   const std::vector<SavefileInterface>& interfaces() const { return scan_.interfaces; }
   std::uint64_t bytes_read() const { return scan_.input.bytes_read(); }
-  bool is_reading(const std::string& path) const { return scan_.input.is_reading(path); }
 
  private:
   Status read_magic();
   Status choose_format();
+  Status open_format();
+  Result<Batch> find_batch();
   void begin_batch();
 
   SavefileScan scan_;

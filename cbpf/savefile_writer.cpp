@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "cbpf/savefile_link_type.h"
@@ -226,13 +227,22 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
                             batch.link_type, options_.link_type),
                 {.file = name_});
   }
+  try {
+    copy_all(batch, accept_lengths);
+  } catch (const std::bad_alloc&) {
+    give_up();
+  }
+  return status();
+}
+
+void SavefileWriter::copy_all(const Batch& batch, std::span<const std::uint32_t> accept_lengths) {
   if (same_layout(batch)) {
     batch.layout == RecordLayout::kPcapng ? copy_blocks(batch, accept_lengths)
                                           : copy_runs(batch, accept_lengths);
     if (borrowed_) {
       write_out();
     }
-    return status();
+    return;
   }
   if (options_.format == SavefileFormat::kPcapng) {
     need_section(batch);
@@ -243,7 +253,6 @@ Status SavefileWriter::copy(const Batch& batch, std::span<const std::uint32_t> a
       ++packets_;
     }
   }
-  return status();
 }
 
 // Makes the last section one that takes the packets of a pcap file.
@@ -428,19 +437,41 @@ Status SavefileWriter::status() const {
   return {};
 }
 
+// Without memory nothing more is written: the batch that parts lie in may be gone soon.
+void SavefileWriter::give_up() {
+  parts_.clear();
+  borrowed_ = false;
+  part_begin_ = filled_ = 0;
+  compressor_.reset();
+  if (!error_) {
+    error_ = Error{.code = ErrorCode::kSystem,
+                   .message = "no memory to write it",
+                   .place = {.file = name_},
+                   .detail = {}};
+  }
+}
+
 Status SavefileWriter::flush() {
-  write_out();
-  if (compressor_ != nullptr) {
-    write_packed(compressor_->flush(packed_));
+  try {
+    write_out();
+    if (compressor_ != nullptr) {
+      write_packed(compressor_->flush(packed_));
+    }
+  } catch (const std::bad_alloc&) {
+    give_up();
   }
   return status();
 }
 
 void SavefileWriter::finish() {
-  write_out();
-  if (compressor_ != nullptr) {
-    write_packed(compressor_->finish(packed_));
-    compressor_.reset();
+  try {
+    write_out();
+    if (compressor_ != nullptr) {
+      write_packed(compressor_->finish(packed_));
+      compressor_.reset();
+    }
+  } catch (const std::bad_alloc&) {
+    give_up();
   }
 }
 

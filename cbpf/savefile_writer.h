@@ -98,6 +98,7 @@ class SavefileWriter {
   SavefileWriter(Fd fd, std::string name, const SavefileWriterOptions& options);
   void write_header();
   bool same_layout(const Batch& batch) const;
+  void copy_all(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
   void copy_runs(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
   void copy_blocks(const Batch& batch, std::span<const std::uint32_t> accept_lengths);
   void copy_record(const Batch& batch, std::size_t index);
@@ -115,6 +116,7 @@ class SavefileWriter {
   void write_parts(std::span<iovec> parts);
   void write_packed(Status status);
   Status status() const;
+  void give_up();
 
   Fd fd_;
   std::string name_;

@@ -30,4 +30,16 @@ class Turns {
   std::atomic<std::uint64_t> now_{0};
 };
 
+// Has its turn while it lives.
+class Turn {
+ public:
+  Turn(Turns& turns, std::uint64_t number) : turns_(turns) { turns.wait(number); }
+  ~Turn() { turns_.pass(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Turns& turns_;
+};
+
 }  // namespace weir

@@ -282,19 +282,6 @@ TEST(Pcap, ASignalEndsTheWaiting) {
   EXPECT_EQ(reader->next_batch()->packets.size(), 1U);
 }
 
-TEST(Pcap, KnowsTheFileItReads) {
-  const std::string path = testing::TempDir() + "weir-is-reading.pcap";
-  const FileBytes bytes = FileBytes().pcap_header({});
-  std::ofstream(path).write(reinterpret_cast<const char*>(bytes.get().data()), 24);
-  const auto reader = SavefileReader::open(path);
-  ASSERT_TRUE(reader);
-  EXPECT_TRUE(reader->is_reading(path));
-  EXPECT_TRUE(reader->is_reading(testing::TempDir() + "./weir-is-reading.pcap"));
-  EXPECT_FALSE(reader->is_reading("/dev/null"));
-  EXPECT_FALSE(reader->is_reading(path + ".missing"));
-  std::remove(path.c_str());
-}
-
 // Records that the buffer has to grow for, with small ones between them.
 TEST(Pcap, ReadsRecordsLargerThanTheBuffer) {
   FileBytes bytes;

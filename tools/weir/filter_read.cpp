@@ -6,11 +6,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <new>
 #include <system_error>
 #include <thread>
 
 #include "cbpf/savefile_pieces.h"
 #include "tools/weir/filter_run.h"
+#include "tools/weir/out_of_memory.h"
 
 namespace weir::tool {
 namespace {
@@ -60,8 +62,10 @@ struct FilterRun::Reading {
   Status result;
   std::uint64_t bytes_read = 0;
   std::atomic<bool> over = false;  // What comes is not committed any more.
+  std::atomic<bool> no_memory = false;
 
   void work();
+  void work_on();
   Status work_in_threads(std::uint32_t count);
   std::unique_ptr<Job> take_job();
   void judge(Job& job);
@@ -70,23 +74,38 @@ struct FilterRun::Reading {
 };
 
 void FilterRun::Reading::work() {
+  try {
+    work_on();
+  } catch (const std::bad_alloc&) {
+    no_memory = true;
+  }
+  const std::scoped_lock lock(mutex);
+  if (no_memory) {  // Its job is gone, so nobody waits for one any more.
+    over = true;
+    given_back.notify_all();
+  }
+  --working;
+  left.notify_one();
+}
+
+void FilterRun::Reading::work_on() {
   for (;;) {
     std::unique_ptr<Job> job = take_job();
-    if (over || run.finished() || !pieces.next(job->piece)) {
+    if (job == nullptr || over || run.finished() || !pieces.next(job->piece)) {
       break;
     }
     judge(*job);
     hand_in(std::move(job));
   }
-  const std::scoped_lock lock(mutex);
-  --working;
-  left.notify_one();
 }
 
 std::unique_ptr<FilterRun::Job> FilterRun::Reading::take_job() {
   std::unique_lock lock(mutex);
   // Never for ever: who has the piece that all others wait for waits for nobody.
-  given_back.wait(lock, [&] { return !idle.empty(); });
+  given_back.wait(lock, [&] { return !idle.empty() || no_memory; });
+  if (idle.empty()) {
+    return nullptr;
+  }
   std::unique_ptr<Job> job = std::move(idle.back());
   idle.pop_back();
   return job;
@@ -113,7 +132,11 @@ void FilterRun::Reading::hand_in(std::unique_ptr<Job> job) {
     committing = true;
     lock.unlock();
     if (!over) {
-      commit(*node.mapped());
+      try {
+        commit(*node.mapped());
+      } catch (const std::bad_alloc&) {
+        no_memory = over = true;
+      }
     }
     lock.lock();
     committing = false;
@@ -155,6 +178,7 @@ void FilterRun::Reading::commit(Job& job) {
 
 Status FilterRun::Reading::work_in_threads(std::uint32_t count) {
   std::vector<std::thread> threads;
+  threads.reserve(count);
   std::unique_lock lock(mutex);
   try {
     while (threads.size() < count) {
@@ -164,6 +188,10 @@ Status FilterRun::Reading::work_in_threads(std::uint32_t count) {
   } catch (const std::system_error& error) {
     if (threads.empty()) {
       return fail(ErrorCode::kSystem, fmt::format("cannot begin a thread: {}", error.what()));
+    }
+  } catch (const std::bad_alloc&) {
+    if (threads.empty()) {
+      return out_of_memory();
     }
   }
   // A signal may have come to this thread while another one waits for a pipe, or is about to: it is
@@ -188,6 +216,7 @@ Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
   const std::size_t jobs = threads == 1 ? 1 : threads + 1;
   Reading reading{
       .run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader, &guard_, cut_for(jobs))};
+  reading.idle.reserve(jobs);
   while (reading.idle.size() < jobs) {
     reading.idle.push_back(std::make_unique<Job>());
   }
@@ -199,6 +228,9 @@ Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
     status = reading.work_in_threads(threads);
   }
   bytes_before_ += reading.bytes_read;
+  if (reading.no_memory && status && reading.result) {
+    return out_of_memory();
+  }
   return status ? reading.result : status;
 }
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <system_error>
 
 #include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "cbpf/savefile_writer.h"
 #include "tools/weir/filter_input.h"
+#include "tools/weir/out_of_memory.h"
 
 namespace weir::tool {
 namespace {
@@ -116,6 +118,15 @@ FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
 FilterTotals FilterRun::totals_of(std::size_t rule) const { return branches_[rule]->totals; }
 
 Status FilterRun::run(const std::string& file) {
+  try {
+    return run_file(file);
+  } catch (const std::bad_alloc&) {
+    input_failed_ = false;
+    return out_of_memory();
+  }
+}
+
+Status FilterRun::run_file(const std::string& file) {
   input_failed_ = false;
   auto kept = plan_.survey.open.extract(file);
   auto reader = kept.empty() ? cbpf::SavefileReader::open(file) : std::move(kept.mapped());

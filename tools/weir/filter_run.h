@@ -148,6 +148,7 @@ class FilterRun {
     auto operator<=>(const Refusal&) const = default;
   };
 
+  Status run_file(const std::string& file);
   Status begin(const cbpf::SavefileReader& reader, const std::string& file);
   bool takes_another(FilterByLinkType& filters, const cbpf::SavefileReader& reader,
                      const std::string& file) const;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
@@ -13,6 +14,7 @@
 
 #include "cbpf/base/printable.h"
 #include "tools/weir/command.h"
+#include "tools/weir/out_of_memory.h"
 #include "tools/weir/version.h"
 
 namespace weir::tool {
@@ -70,14 +72,23 @@ bool mentions(const std::vector<std::string>& arguments, std::string_view word,
   return false;
 }
 
+// The libraries say themselves where memory runs out for what a file claims; here it is the rest.
+Status run_with(const Command& command, const std::vector<std::string>& arguments) {
+  try {
+    const auto options = parse_options(command.options, arguments);
+    return options ? command.run(*options) : tl::make_unexpected(options.error());
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+}
+
 int run_command(const Command& command, const std::vector<std::string>& arguments) {
   if (mentions(arguments, "--help", "-h")) {
     fmt::print("{}", help_page(command));
     return 0;
   }
   const bool json = mentions(arguments, "-j", "--json");
-  const auto options = parse_options(command.options, arguments);
-  const Status status = options ? command.run(*options) : tl::make_unexpected(options.error());
+  const Status status = run_with(command, arguments);
   if (status) {
     return 0;
   }
@@ -146,7 +157,10 @@ int main(int argc, char** argv) {
                                                                 : weir::tool::stdout_failed(errno);
   } catch (const std::system_error& error) {  // fmt::print, when stdout takes no more.
     return weir::tool::stdout_failed(error.code().value());
-  } catch (const std::exception& error) {  // No memory left.
+  } catch (const std::bad_alloc&) {  // Even for saying so in JSON.
+    std::fputs("weir: out of memory\n", stderr);
+    return weir::tool::kExitError;
+  } catch (const std::exception& error) {
     std::fprintf(stderr, "weir: %s\n", error.what());
     return weir::tool::kExitError;
   }

@@ -7,6 +7,7 @@
 #include <bit>
 #include <chrono>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -99,6 +100,24 @@ void run_each(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
   entry(begin + first, end, verdicts + first, &common, 0);
 }
 
+// Without memory there are no lanes: an exception may not pass through std::call_once(), where the
+// C library would have to load its unwinder and ends the program if it cannot.
+void make_lanes(const NativeCode& code, Lanes& lanes) {
+  try {
+    const std::optional<LaneForm> form = lane_form(lanes.form, code.instructions);
+    std::optional<LaneCode> compiled = form ? compile_lanes(*form, lanes.form) : std::nullopt;
+    if (!compiled) {
+      return;
+    }
+    if (auto memory = CodeMemory::make(compiled->bytes, lanes.pool)) {
+      lanes.memory = std::move(*memory);
+      lanes.constants = std::move(compiled->constants);
+    }
+  } catch (const std::bad_alloc&) {
+    lanes.memory.reset();
+  }
+}
+
 // The code in lanes, if there is some and it is time for it.
 const CodeMemory* lanes_for(const NativeCode& code, std::size_t packets) {
   if (code.lanes == nullptr || packets < kLanes) {
@@ -109,17 +128,7 @@ const CodeMemory* lanes_for(const NativeCode& code, std::size_t packets) {
     lanes.seen.fetch_add(packets, std::memory_order_relaxed);
     return nullptr;
   }
-  std::call_once(lanes.once, [&code, &lanes] {
-    const std::optional<LaneForm> form = lane_form(lanes.form, code.instructions);
-    std::optional<LaneCode> compiled = form ? compile_lanes(*form, lanes.form) : std::nullopt;
-    if (!compiled) {
-      return;
-    }
-    if (auto memory = CodeMemory::make(compiled->bytes, lanes.pool)) {
-      lanes.memory = std::move(*memory);
-      lanes.constants = std::move(compiled->constants);
-    }
-  });
+  std::call_once(lanes.once, [&code, &lanes] { make_lanes(code, lanes); });
   return lanes.memory ? &*lanes.memory : nullptr;
 }
 
