@@ -103,6 +103,47 @@ TEST(AttachLists, DropWhatTheListNames) {
   }
 }
 
+// Frames to 10.1.15.255, 10.1.2.255, 10.1.0.0, 10.1.3.0 and 255.255.255.255: what is a broadcast of
+// them hangs on the netmask.
+void send_broadcasts(const std::string& interface) {
+  testing::PacketSocket socket(interface);
+  for (const std::uint32_t destination :
+       {0x0a010fffU, 0x0a0102ffU, 0x0a010000U, 0x0a010300U, 0xffffffffU}) {
+    std::vector<std::uint8_t> frame = frame_of(0x0800);
+    frame[14] = 0x45;
+    for (int i = 0; i < 4; ++i) {
+      frame[static_cast<std::size_t>(30 + i)] =
+          static_cast<std::uint8_t>(destination >> (24 - 8 * i));
+    }
+    socket.send(frame);
+  }
+}
+
+TEST(AttachNetmask, IsTheInterfacesOwnUnlessOneIsGiven) {
+  WEIR_NEEDS_KERNEL();
+  const NetworkNamespace network;
+  const VethPair pair;
+  const auto broadcasts = [&](const char* hook, std::vector<std::string> more) {
+    more.insert(more.begin(), {"attach", "-i", pair.b(), "--hook", hook, "--count"});
+    more.emplace_back("ip broadcast");
+    const Answer attached = weir(more);
+    EXPECT_EQ(attached.status, 0) << attached.err;
+    send_broadcasts(pair.a());
+    const json stats = only_program(weir({"stats", "-j", pair.b()}));
+    EXPECT_EQ(weir({"detach", "-i", pair.b()}).status, 0);
+    return stats["match"]["packets"].get<int>();
+  };
+  for (const char* hook : {"xdp", "tc"}) {
+    SCOPED_TRACE(hook);
+    EXPECT_EQ(broadcasts(hook, {}), 1) << "without an address no mask is known";
+    testing::run("ip address add 10.1.2.3/20 dev " + pair.b());
+    EXPECT_EQ(broadcasts(hook, {}), 3) << "10.1.0.0/20";
+    EXPECT_EQ(broadcasts(hook, {"--netmask", "/24"}), 5);
+    EXPECT_EQ(broadcasts(hook, {"--netmask", "255.255.0.0"}), 2);
+    testing::run("ip address del 10.1.2.3/20 dev " + pair.b());
+  }
+}
+
 TEST(AttachErrors, SayWhatIsWrongAndLeaveNothing) {
   WEIR_NEEDS_KERNEL();
   const NetworkNamespace network;
