@@ -96,6 +96,25 @@ TEST_F(FilterOverlap, TheFileOfTheFilter) {
   EXPECT_EQ(read_file(rules), "rules ip\n");
 }
 
+// A list that an expression names is read, too: given as words, in the file of -F, in a rule.
+TEST_F(FilterOverlap, TheFileOfAList) {
+  const std::string list = folder_.file("list", "10.0.0.1\n");
+  const std::string link = folder_.path("link");
+  ASSERT_EQ(::symlink("list", link.c_str()), 0);
+  const std::string in_list = "tcp or not src host in @" + list;
+  expect_refused({"-r", one_, "-w", list, in_list}, list, list);
+  expect_refused({"-r", one_, "-w", link, in_list}, link, list);
+  expect_refused({"-r", one_, "-w", list, "host", "not", "in", "@" + link}, list, link);
+  expect_refused({"-r", one_, "-w", list, "-F", folder_.file("expression", in_list)}, list, list);
+  const std::string rules = folder_.file("rules", "other ip\nlist " + in_list + "\n");
+  expect_refused({"-r", one_, "--split", rules, "-w", folder_.path("{}")}, list, list);
+  EXPECT_EQ(read_file(list), "10.0.0.1\n");
+  // Rotation comes to the name.
+  const std::string second = folder_.file("out1", "10.0.0.1\n");
+  expect_refused({"-r", one_, "-w", folder_.path("out"), "-C", "1", "host in @" + second}, second,
+                 second);
+}
+
 TEST_F(FilterOverlap, TwoOutputsThatAreOneFile) {
   const std::string a = folder_.file("a.pcap", "");
   ASSERT_EQ(::link(a.c_str(), folder_.path("b.pcap").c_str()), 0);

@@ -187,6 +187,32 @@ Result<FilterPlan> read_plan(const Options& options) {
   return plan;
 }
 
+// All that is read: savefiles, what holds the filters, and the lists that expressions name.
+filter::ReadFiles read_files(const FilterPlan& plan, const std::vector<std::string>& savefiles) {
+  filter::ReadFiles read;
+  for (const std::string& file : savefiles) {
+    read.add(file);
+  }
+  for (const char* option : {"split", "expression-file", "asm", "bytecode"}) {
+    if (plan.options.has(option)) {
+      read.add(plan.options.get(option));
+    }
+  }
+  std::vector<std::string> expressions;
+  if (plan.filter.form == FilterText::Form::kExpression) {
+    expressions.push_back(plan.filter.text);
+  }
+  for (const filter::Rule& rule : plan.rules) {
+    expressions.push_back(rule.expression);
+  }
+  for (const std::string& expression : expressions) {
+    for (const std::string& file : list_files(expression)) {
+      read.add(file);
+    }
+  }
+  return read;
+}
+
 struct Ending {
   Status status;
   bool counted = true;  // The totals are right: nothing failed but the reading of inputs.
@@ -239,14 +265,7 @@ Status run(const Options& options) {
   if (plan->several && !plan->write.empty()) {
     plan->survey = filter::survey_inputs(*files);
   }
-  for (const std::string& file : *files) {
-    plan->read.add(file);
-  }
-  for (const char* option : {"split", "expression-file", "asm", "bytecode"}) {
-    if (options.has(option)) {
-      plan->read.add(options.get(option));
-    }
-  }
+  plan->read = read_files(*plan, *files);
   if (auto checked = plan->read.check_output("-"); !checked) {
     return checked;
   }

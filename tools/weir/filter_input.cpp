@@ -18,6 +18,7 @@
 #include "cbpf/text.h"
 #include "cbpf/validate.h"
 #include "translator/frontend/compile.h"
+#include "translator/frontend/tokens.h"
 #include "translator/translate.h"
 
 namespace weir::tool {
@@ -199,6 +200,16 @@ Result<FilterText> read_filter_text(const Options& options) {
     filter.text.erase(filter.text.find_last_not_of(" \t\r\n") + 1);
   }
   return filter;
+}
+
+std::vector<std::string> list_files(const std::string& expression) {
+  std::vector<std::string> files;
+  for (const frontend::Token& token : frontend::tokenize(expression)) {
+    if (token.kind == frontend::TokenKind::kFile) {
+      files.emplace_back(token.text);
+    }
+  }
+  return files;
 }
 
 std::vector<OptionSpec> filter_input_options(const std::vector<OptionSpec>& more,

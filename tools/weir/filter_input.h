@@ -81,6 +81,9 @@ struct FilterText {
 // Reads it, once: stdin is not there twice. kUsage when it is given in two forms.
 Result<FilterText> read_filter_text(const Options& options);
 
+// The files of the lists that the expression names (`host in @FILE`).
+std::vector<std::string> list_files(const std::string& expression);
+
 // Makes it for the traffic, as the options say (-y, -s, --netmask, --dialect, --optimizer).
 // `source` is what the command knows of the traffic (a savefile, an interface); -y wins over its
 // link type unless that is the packets' own, --netmask over its netmask.

@@ -36,7 +36,7 @@ struct FilterPlan {
   filter::Rotation rotation;
   std::optional<cbpf::SavefileFormat> format;  // Of --format.
   filter::Survey survey;                       // Where several savefiles are written into one.
-  filter::ReadFiles read;        // Savefiles, rules and expressions: none of them is written.
+  filter::ReadFiles read;        // Savefiles, rules, expressions and lists: none is written.
   std::string write;             // Where what matches is written; empty: nowhere.
   bool packet_buffered = false;  // Each packet is written as it comes.
   bool several = false;          // Savefiles.
