@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -102,6 +103,19 @@ bool RunningWeir::wait_for_size(const std::string& path, std::size_t size) {
     std::error_code error;
     const std::uintmax_t now = std::filesystem::file_size(path, error);
     if (!error && now >= size) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+bool RunningWeir::wait_for_cpu_seconds(double seconds) const {
+  clockid_t clock = 0;
+  for (int i = 0; i < 1000; ++i) {
+    timespec used{};
+    if (clock_getcpuclockid(pid_, &clock) == 0 && clock_gettime(clock, &used) == 0 &&
+        static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9 >= seconds) {
       return true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

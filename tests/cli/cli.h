@@ -52,6 +52,8 @@ class RunningWeir {
   void close_input();
   // Waits until the file at `path` has so many bytes; false after ten seconds.
   static bool wait_for_size(const std::string& path, std::size_t size);
+  // Waits until it has taken so much CPU time; false after ten seconds.
+  bool wait_for_cpu_seconds(double seconds) const;
   void signal(int number) const;
   // Waits for its end. The pipe stays open until then, unless it was closed.
   Answer wait();

@@ -1,11 +1,16 @@
 // What `weir filter` does where an input, an interface or a signal is not as expected.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "cbpf/base/fd.h"
 #include "tests/cli/cli.h"
 
 namespace weir::cli {
@@ -141,24 +146,114 @@ TEST(FilterSignals, EndAsTcpdumpDoesAndTellTheCounts) {
   }
 }
 
-// libpcap's optimiser takes far longer for this than it takes to send a signal.
+// A list that is a pipe: compiling waits in it for as long as it likes, each time it is read.
+class ListPipe {
+ public:
+  explicit ListPipe(const TemporaryFolder& folder) : path_(folder.path("list")) {
+    EXPECT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  }
+  const std::string& path() const { return path_; }
+
+  // Waits until the command has opened it, and gives the end to write to.
+  Fd wait() const {
+    for (int i = 0; i < 1000; ++i) {
+      if (Fd fd(::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)); fd.valid()) {
+        return fd;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ADD_FAILURE() << "nobody reads " << path_;
+    return Fd();
+  }
+
+ private:
+  std::string path_;
+};
+
+constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
+
 TEST(FilterSignals, EndAtOnceWhileTheExpressionIsCompiled) {
+  for (const int number : kEnding) {
+    const TemporaryFolder folder;
+    const ListPipe list(folder);
+    RunningWeir running(
+        {"filter", "-r", kHttp, "-w", folder.path("out"), "host in @" + list.path()});
+    const Fd held = list.wait();
+    running.signal(number);
+    const Answer answer = running.wait();
+    EXPECT_EQ(answer.status, 128 + number);
+    EXPECT_EQ(answer.out + answer.err, "");
+    EXPECT_EQ(folder.names(), std::vector<std::string>{"list"});
+  }
+}
+
+// libpcap does not look at signals. What it compiles takes much longer than it takes to see that it
+// is at it.
+TEST(FilterSignals, EndAtOnceWhileLibpcapIsAtIt) {
   std::string expression = "host 10.0.0.0";
   for (int i = 1; i < 4000; ++i) {
     expression += " or host 10." + std::to_string(i % 7) + "." + std::to_string(i / 250) + "." +
                   std::to_string(i % 250) + " and tcp[" + std::to_string(i % 60) + "] = 1";
   }
-  for (const int number : {SIGINT, SIGTERM}) {
-    const TemporaryFolder folder;
-    const std::string fifo = folder.file("expression", expression);
-    RunningWeir running(
-        {"filter", "-r", kHttp, "--optimizer", "libpcap", "-w", folder.path("out"), "-F", fifo});
-    running.signal(number);
-    const Answer answer = running.wait();
-    EXPECT_EQ(answer.status, 128 + number);
-    EXPECT_EQ(answer.out + answer.err, "");
-    EXPECT_EQ(folder.names(), std::vector<std::string>{"expression"});
+  const TemporaryFolder folder;
+  RunningWeir running({"filter", "-r", kHttp, "--optimizer", "libpcap", "-w", folder.path("out"),
+                       "-F", folder.file("expression", expression)});
+  ASSERT_TRUE(running.wait_for_cpu_seconds(0.2));
+  running.signal(SIGTERM);
+  const Answer answer = running.wait();
+  EXPECT_EQ(answer.status, 128 + SIGTERM);
+  EXPECT_EQ(answer.out + answer.err, "");
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"expression"});
+}
+
+// Packets of another link type come later and the expression is compiled for them: what was written
+// before is whole, packed or not, and no result is claimed.
+TEST(FilterSignals, EndAtOnceWhileItIsCompiledForALaterInterface) {
+  constexpr std::uint32_t kRaw = 101;
+  const std::string begin = section() + interface(kEthernet) + packet(0);
+  for (const char* threads : {"1", "2"}) {
+    for (const char* name : {"out.pcapng", "out.pcapng.zst"}) {
+      for (const int number : kEnding) {
+        SCOPED_TRACE(std::string(threads) + " " + name + " " + std::to_string(number));
+        const TemporaryFolder folder;
+        const ListPipe list(folder);
+        const std::string out = folder.path(name);
+        RunningWeir running({"filter", "-r", "-", "-w", out, "-U", "--threads", threads,
+                             "not host in @" + list.path()});
+        running.write(begin);
+        list.wait();  // The first time it is empty.
+        ASSERT_TRUE(RunningWeir::wait_for_size(out, 30));
+        running.write(interface(kRaw) + packet(1));
+        const Fd held = list.wait();
+        running.signal(number);
+        const Answer answer = running.wait();
+        EXPECT_EQ(answer.status, 128 + number);
+        EXPECT_EQ(answer.out + answer.err, "");
+        const Answer again = weir({"filter", "-r", out, "--count"});
+        EXPECT_EQ(again.status, 0) << again.err;
+        EXPECT_EQ(again.out, "1 packet\n");
+      }
+    }
   }
+}
+
+TEST(FilterSignals, EndAtOnceWhileItIsCompiledForALaterFile) {
+  const TemporaryFolder folder;
+  const ListPipe list(folder);
+  const std::string first = folder.file("first", section() + interface(kEthernet) + packet(0));
+  const std::string second = folder.file("second", section() + interface(101) + packet(0));
+  const std::string out = folder.path("out.pcapng");
+  RunningWeir running(
+      {"filter", "-r", first, "-r", second, "-w", out, "not host in @" + list.path()});
+  list.wait();
+  ASSERT_TRUE(RunningWeir::wait_for_size(out, 0));
+  const Fd held = list.wait();
+  running.signal(SIGTERM);
+  const Answer answer = running.wait();
+  EXPECT_EQ(answer.status, 128 + SIGTERM);
+  EXPECT_EQ(answer.out, "");
+  EXPECT_EQ(answer.err.find("stopped"), std::string::npos) << answer.err;
+  EXPECT_EQ(weir({"filter", "-r", out, "--count"}).out, "1 packet\n");
 }
 
 }  // namespace

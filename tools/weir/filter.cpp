@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -275,6 +276,11 @@ Status run(const Options& options) {
   });
   FilterRun filter_run(std::move(*plan), progress);
   const Ending ending = run_files(filter_run, progress, *files);
+  if (const int number = filter_run.broke_off(); number != 0) {
+    // The outputs are closed and whole; the rest is as if nobody had caught the signal.
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+  }
   if (filter_run.cut_timestamps()) {
     fmt::print(stderr,
                "weir: timestamps in nanoseconds were cut to microseconds, the precision of the "

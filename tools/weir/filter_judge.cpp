@@ -28,8 +28,14 @@ Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_
     filters.push_back(std::move(*filter));
   }
   const auto result = plan_.first ? ir::JoinedResult::kFirst : ir::JoinedResult::kEvery;
-  if (auto joined = engine::prepare_joined(plan_.engine, filters, result)) {
-    found->second = std::move(*joined);
+  auto joined = unless_stopped([filters = std::move(filters), engine = plan_.engine, result] {
+    return engine::prepare_joined(engine, filters, result);
+  });
+  if (!joined) {
+    return stopped_compiling();
+  }
+  if (*joined) {
+    found->second = std::move(**joined);
   }
   return found->second.get();
 }

@@ -87,20 +87,35 @@ Result<FilterByLinkType::Made*> FilterByLinkType::find(int link_type, bool swapp
 }
 
 Result<FilterByLinkType::Made> FilterByLinkType::make(int link_type, bool swapped) const {
-  const TrafficSource source = {.link_type = link_type, .savefile = true, .swapped = swapped};
-  const auto input =
-      make_filter_input(rule_ == nullptr ? plan_.filter : FilterText{.text = rule_->expression},
-                        plan_.options, source);
+  auto made = unless_stopped(
+      [text = rule_ == nullptr ? plan_.filter : FilterText{.text = rule_->expression},
+       options = plan_.options, engine = plan_.engine,
+       source = TrafficSource{.link_type = link_type, .savefile = true, .swapped = swapped}] {
+        return make_now(text, options, engine, source);
+      });
+  if (!made) {
+    return stopped_compiling();
+  }
+  if (*made) {
+    if (const auto warning = engine::dialect_warning(plan_.engine, (*made)->filter)) {
+      fmt::print(stderr, "weir: warning: {}\n", printable(*warning));
+    }
+  }
+  return std::move(*made);
+}
+
+Result<FilterByLinkType::Made> FilterByLinkType::make_now(const FilterText& text,
+                                                          const Options& options,
+                                                          engine::EngineId engine,
+                                                          const TrafficSource& source) {
+  const auto input = make_filter_input(text, options, source);
   if (!input) {
     return tl::make_unexpected(input.error());
   }
   engine::Filter filter = input->filter();
-  auto prepared = engine::prepare(plan_.engine, filter);
+  auto prepared = engine::prepare(engine, filter);
   if (!prepared) {
     return tl::make_unexpected(prepared.error());
-  }
-  if (const auto warning = engine::dialect_warning(plan_.engine, filter)) {
-    fmt::print(stderr, "weir: warning: {}\n", printable(*warning));
   }
   return Made{std::move(filter), std::move(*prepared)};
 }

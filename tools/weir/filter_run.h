@@ -66,6 +66,11 @@ struct FilterTotals {
 // lacks what the expression tests), and not that it cannot be made now.
 bool is_refusal(const Error& error);
 
+// The error of a run that a signal ended while a filter was compiled. Nobody is shown it.
+inline tl::unexpected<Error> stopped_compiling() {
+  return fail(ErrorCode::kSystem, "stopped while a filter was compiled");
+}
+
 // A filter as each link type of the files needs it, made when the first such packet comes.
 // Thread-safe.
 class FilterByLinkType {
@@ -86,6 +91,8 @@ class FilterByLinkType {
   };
   Result<Made*> find(int link_type, bool swapped);
   Result<Made> make(int link_type, bool swapped) const;
+  static Result<Made> make_now(const FilterText& text, const Options& options,
+                               engine::EngineId engine, const TrafficSource& source);
 
   const FilterPlan& plan_;
   const filter::Rule* rule_;
@@ -103,6 +110,8 @@ class FilterRun {
   // Whether what is left of the input is of no interest.
   bool finished() const { return stopped() || ended_; }
   bool stopped() const { return stop_ && stop_->requested(); }
+  // The signal that came while a filter was compiled; 0 when none did.
+  int broke_off() const { return stop_ ? stop_->broke_off() : 0; }
 
   // Whether a file that was written lacks nanoseconds that its packets had.
   bool cut_timestamps() const;
