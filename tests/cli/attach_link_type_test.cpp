@@ -4,11 +4,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tests/cli/cli.h"
+#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/tun.h"
@@ -35,27 +34,6 @@ using Words = std::vector<std::string>;
 Words operator+(Words words, const Words& more) {
   words.insert(words.end(), more.begin(), more.end());
   return words;
-}
-
-json only_program(const Answer& answer) {
-  EXPECT_EQ(answer.status, 0) << answer.err;
-  const json programs = json::parse(answer.out)["programs"];
-  EXPECT_EQ(programs.size(), 1U) << answer.out;
-  return programs.size() == 1 ? programs[0] : json();
-}
-
-// The counters, once the packets have gone through: the kernel delivers them in its own time.
-json counted(const std::string& interface, int total) {
-  json stats;
-  for (int tries = 0; tries < 100; ++tries) {
-    stats = only_program(weir({"stats", "-j", interface}));
-    if (stats.is_null() ||
-        stats["match"]["packets"].get<int>() + stats["no_match"]["packets"].get<int>() >= total) {
-      break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return stats;
 }
 
 // Attaches, lets `send` make packets of UDP to that port, and expects the rule to tell them apart.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/cli.h"
+#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 
@@ -30,13 +31,6 @@ void send(const std::string& interface, std::uint16_t type, int count) {
   for (int i = 0; i < count; ++i) {
     socket.send(frame_of(type));
   }
-}
-
-json only_program(const Answer& answer) {
-  EXPECT_EQ(answer.status, 0) << answer.err;
-  const json programs = json::parse(answer.out)["programs"];
-  EXPECT_EQ(programs.size(), 1U) << answer.out;
-  return programs.empty() ? json() : programs[0];
 }
 
 class Attach : public ::testing::TestWithParam<const char*> {};

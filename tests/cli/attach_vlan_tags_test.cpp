@@ -2,11 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tests/cli/cli.h"
+#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "xdp/load.h"
@@ -76,26 +75,12 @@ Result<xdp::Link> tag_what_leaves(const std::string& interface) {
   return xdp::attach_tc(interface, xdp::TcDirection::kEgress, *loaded);
 }
 
-json only_program(const Answer& answer) {
-  EXPECT_EQ(answer.status, 0) << answer.err;
-  const json programs = json::parse(answer.out)["programs"];
-  EXPECT_EQ(programs.size(), 1U) << answer.out;
-  return programs.size() == 1 ? programs[0] : json::object();
-}
-
 // How many of the frames the rule matched, once all have gone through.
 int matches(const std::string& interface) {
-  json stats;
-  for (int tries = 0; tries < 100; ++tries) {
-    stats = only_program(weir({"stats", "-j", interface}));
-    const int seen = stats["match"]["packets"].get<int>() + stats["no_match"]["packets"].get<int>();
-    if (seen >= kTagged + kUntagged) {
-      EXPECT_EQ(seen, kTagged + kUntagged);
-      break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return stats["match"]["packets"].get<int>();
+  const json stats = counted(interface, kTagged + kUntagged);
+  const int matched = stats["match"]["packets"].get<int>();
+  EXPECT_EQ(matched + stats["no_match"]["packets"].get<int>(), kTagged + kUntagged);
+  return matched;
 }
 
 void send_frames(const VethPair& pair) {

@@ -46,6 +46,13 @@ Outcome execute(const std::string& command) {
   return outcome;
 }
 
+void write_file(const char* path, const char* text) {
+  std::ofstream file(path);
+  file << text;
+}
+
+}  // namespace
+
 // After both ends of a pair are up, the kernel opens their queues in its own time, and drops
 // packets until then. It shows the interface running a moment before that, holding the lock that
 // asking for the link state takes too: once that answers, the queues are open.
@@ -65,13 +72,6 @@ void wait_until_running(const std::string& interface) {
   }
   ADD_FAILURE() << interface << " does not come up";
 }
-
-void write_file(const char* path, const char* text) {
-  std::ofstream file(path);
-  file << text;
-}
-
-}  // namespace
 
 std::string run(const std::string& command) {
   const Outcome outcome = execute(command);

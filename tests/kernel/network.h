@@ -23,6 +23,9 @@ std::string run_any(const std::string& command);
 // Commands of iproute2's `ip`, one after the other in one process; a test failure if one fails.
 void ip(const std::vector<std::string>& commands);
 
+// Waits until the interface that is up carries packets; a test failure after two seconds.
+void wait_until_running(const std::string& interface);
+
 // Moves the calling thread (and what it starts) into a fresh network namespace, quiet (no IPv6)
 // and with `lo` up, and back at the end of its life.
 class NetworkNamespace {
