@@ -22,6 +22,9 @@ test_packages=(
 # To check the style of sources, as Debian 12 does: other versions format otherwise and have other checks.
 style_packages=(clang-format-14 clang-tidy-14)
 
+# For what `tools/test --release` does beyond that: bare roots of other distributions.
+release_packages=(debootstrap mount)
+
 # missing_packages NAME...: prints those that are not installed, one a line.
 missing_packages() {
   local name
