@@ -14,7 +14,7 @@
 
 #include "cbpf/compile_error.h"
 #include "cbpf/compile_names.h"
-#include "cbpf/savefile_link_type.h"
+#include "cbpf/link_type.h"
 
 namespace weir::cbpf {
 namespace {

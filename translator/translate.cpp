@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "translator/ebpf/check.h"
-#include "translator/ir/build.h"
-#include "translator/lower/packet_direction.h"
+#include "translator/ir/build/build.h"
+#include "translator/ir/build/restore_vlan_tag.h"
+#include "translator/lower/target/packet_direction.h"
 #include "translator/lower/to_classic.h"
-#include "translator/lower/vlan.h"
 
 namespace weir {
 namespace {

@@ -7,10 +7,10 @@
 #include "cbpf/base/result.h"
 #include "cbpf/validate.h"
 #include "translator/ebpf/program.h"
+#include "translator/ir/build/join.h"
+#include "translator/ir/build/set_tests.h"
 #include "translator/ir/function.h"
-#include "translator/ir/join.h"
 #include "translator/ir/loops.h"
-#include "translator/ir/set_tests.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"
 
@@ -24,7 +24,7 @@ struct TranslateOptions {
   // (xdp::find_skb_layout); the program runs nowhere else. A program with a loop is not read so.
   std::optional<ebpf::SkbLayout> skb_layout;
   // For the target `xdp`: the BTF id of bpf_xdp_metadata_rx_vlan_tag in the running kernel
-  // (xdp/vlan_tags.h), where the interface strips VLAN tags and its driver can tell them. The
+  // (xdp/rules/vlan_tags.h), where the interface strips VLAN tags and its driver can tell them. The
   // program puts them back; it runs only on an interface whose driver it was loaded for.
   std::int32_t vlan_tag_kfunc = 0;
   // For the target `xdp`: whether the verifier is to take the program from a loader without
@@ -32,13 +32,13 @@ struct TranslateOptions {
   // for, as the counters of a rule do.
   bool without_perfmon = false;
   opt::PassOptions passes;
-  // Of the program (ir/set_tests.h); not owned, nullptr for none.
+  // Of the program (ir/build/set_tests.h); not owned, nullptr for none.
   const ir::SetTests* set_tests = nullptr;
 };
 
 // The first step alone: the function that gives the program's verdict at the target. Where the hook
-// takes VLAN tags out of packets, they are put back (lower/vlan.h); where all packets travel one
-// way, `inbound` and `outbound` are decided (lower/packet_direction.h).
+// takes VLAN tags out of packets, they are put back (ir/build/restore_vlan_tag.h); where all
+// packets travel one way, `inbound` and `outbound` are decided (lower/target/packet_direction.h).
 Result<ir::Function> build_function(const cbpf::ValidatedProgram& program, int link_type,
                                     const lower::Target& target, const ir::SetTests& set_tests = {},
                                     ir::Loops::Form loops = ir::Loops::Form::kRepeat);
@@ -55,8 +55,8 @@ struct JoinedFilter {
 
 // Up to ir::kMostJoined filters for packets of one link type, at least one, as one program of the
 // target `user`, which loads and tests once what they have in common. Its result is what `result`
-// says (ir/join.h). Errors are those of translate() for one of the filters; kUnsupported when one
-// has a loop, which runs alone.
+// says (ir/build/join.h). Errors are those of translate() for one of the filters; kUnsupported when
+// one has a loop, which runs alone.
 Result<ebpf::Program> translate_together(std::span<const JoinedFilter> filters, int link_type,
                                          ir::JoinedResult result);
 

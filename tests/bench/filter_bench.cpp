@@ -37,8 +37,8 @@
 
 #include "cbpf/base/fd.h"
 #include "tools/bench/growth.h"
+#include "tools/bench/measure/statistics.h"
 #include "tools/bench/number.h"
-#include "tools/bench/spread.h"
 
 namespace weir::bench {
 namespace {

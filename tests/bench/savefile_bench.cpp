@@ -27,11 +27,11 @@
 #include <string>
 #include <vector>
 
-#include "cbpf/savefile_pieces.h"
-#include "cbpf/savefile_writer.h"
-#include "tools/bench/clock.h"
-#include "tools/bench/spread.h"
-#include "tools/bench/traffic.h"
+#include "cbpf/savefile/parallel_reader.h"
+#include "cbpf/savefile/writer.h"
+#include "tools/bench/measure/clock.h"
+#include "tools/bench/measure/statistics.h"
+#include "tools/bench/traffic/traffic.h"
 
 namespace weir {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "cbpf/base/bytes.h"
-#include "translator/ebpf/user_run.h"
+#include "translator/userspace/run.h"
 
 namespace weir::written {
 

@@ -1,4 +1,4 @@
-#include "cbpf/assemble.h"
+#include "cbpf/text/assemble.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
-#include "cbpf/disassemble.h"
-#include "cbpf/text.h"
+#include "cbpf/text/disassemble.h"
+#include "cbpf/text/text.h"
 #include "cbpf/validate.h"
 #include "tests/cbpf/expressions.h"
 

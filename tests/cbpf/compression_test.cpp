@@ -1,12 +1,11 @@
-#include "cbpf/compression.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <string>
 #include <vector>
 
-#include "cbpf/savefile_writer.h"
+#include "cbpf/compression/decompress.h"
+#include "cbpf/savefile/writer.h"
 #include "tests/cbpf/savefile_bytes.h"
 
 namespace weir::cbpf {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "cbpf/assemble.h"
 #include "cbpf/compile.h"
+#include "cbpf/text/assemble.h"
 #include "tests/random/random_packet.h"
 #include "tests/random/random_program.h"
 #include "tests/reference/reference_interpreter.h"

@@ -13,7 +13,7 @@
 
 #include "cbpf/base/bytes.h"
 #include "cbpf/base/fd.h"
-#include "cbpf/savefile.h"
+#include "cbpf/savefile/reader.h"
 
 namespace weir::cbpf::test {
 

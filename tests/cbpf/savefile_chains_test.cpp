@@ -1,8 +1,6 @@
 // Records guessed at many places at once: right for ordinary files, and never believed where
 // packets imitate records, lengths are wrong or times leap. Wherever pieces are cut, what comes out
 // is what one reader gives who walks from record to record.
-#include "cbpf/savefile_chains.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "cbpf/savefile_pieces.h"
+#include "cbpf/savefile/parallel_reader.h"
+#include "cbpf/savefile/record_finder.h"
 #include "tests/cbpf/savefile_bytes.h"
 #include "tests/random/choices.h"
 

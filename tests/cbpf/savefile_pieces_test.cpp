@@ -1,7 +1,5 @@
 // Savefiles read in pieces by several threads, and savefiles read as memory: what one reader gives
 // who copies, whatever the file is.
-#include "cbpf/savefile_pieces.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "cbpf/savefile/parallel_reader.h"
 #include "tests/cbpf/savefile_bytes.h"
 #include "tests/random/choices.h"
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cbpf/savefile_writer.h"
+#include "cbpf/savefile/writer.h"
 #include "tests/cbpf/savefile_bytes.h"
 
 namespace weir::cbpf {

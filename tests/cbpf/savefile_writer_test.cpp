@@ -1,5 +1,3 @@
-#include "cbpf/savefile_writer.h"
-
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -7,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "cbpf/savefile/writer.h"
 #include "tests/cbpf/savefile_bytes.h"
 #include "tests/random/choices.h"
 

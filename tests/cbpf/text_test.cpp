@@ -1,4 +1,4 @@
-#include "cbpf/text.h"
+#include "cbpf/text/text.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <memory>
 #include <sstream>
 
-#include "cbpf/assemble.h"
-#include "cbpf/disassemble.h"
+#include "cbpf/text/assemble.h"
+#include "cbpf/text/disassemble.h"
 #include "tests/cbpf/expressions.h"
 
 namespace weir::cbpf {

@@ -8,9 +8,9 @@
 #include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
-#include "xdp/load.h"
-#include "xdp/tc.h"
-#include "xdp/vlan_tags.h"
+#include "xdp/hooks/tc.h"
+#include "xdp/kernel/load.h"
+#include "xdp/rules/vlan_tags.h"
 
 namespace weir::cli {
 namespace {

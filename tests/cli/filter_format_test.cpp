@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "cbpf/savefile.h"
+#include "cbpf/savefile/reader.h"
 #include "tests/cli/cli.h"
 #include "tools/filter/output.h"
 #include "tools/filter/section.h"

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "cbpf/compression.h"
+#include "cbpf/compression/decompress.h"
 #include "tests/cli/cli.h"
 
 namespace weir::cli {

@@ -10,11 +10,11 @@
 #include <optional>
 
 #include "cbpf/link_layer.h"
-#include "cbpf/text.h"
+#include "cbpf/text/text.h"
 #include "cbpf/validate.h"
 #include "tests/engines/shrink.h"
 #include "tests/reference/reference_interpreter.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/ir/evaluate.h"
 #include "translator/opt/pass.h"
 #include "translator/translate.h"

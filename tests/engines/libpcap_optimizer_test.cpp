@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "cbpf/compile.h"
-#include "cbpf/disassemble.h"
 #include "cbpf/interpret.h"
+#include "cbpf/text/disassemble.h"
 #include "tests/engines/corpus.h"
 #include "tests/engines/judge.h"
 #include "tests/random/random_expression.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cbpf/savefile.h"
+#include "cbpf/savefile/reader.h"
 
 namespace weir::judge {
 namespace {

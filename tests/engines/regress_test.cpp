@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "cbpf/text.h"
+#include "cbpf/text/text.h"
 #include "tests/engines/judge.h"
 #include "tests/kernel/kernel.h"
 

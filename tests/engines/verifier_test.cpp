@@ -15,8 +15,8 @@
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 #include "translator/frontend/compile.h"
-#include "xdp/load.h"
-#include "xdp/vlan_tags.h"
+#include "xdp/kernel/load.h"
+#include "xdp/rules/vlan_tags.h"
 
 namespace weir::judge {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <tuple>
 
-#include "cbpf/assemble.h"
-#include "cbpf/disassemble.h"
+#include "cbpf/text/assemble.h"
+#include "cbpf/text/disassemble.h"
 #include "tests/fuzz/require.h"
 
 namespace weir::cbpf {

@@ -7,11 +7,11 @@
 #include "cbpf/base/bytes.h"
 #include "tests/fuzz/guarded_bytes.h"
 #include "tests/fuzz/require.h"
-#include "xdp/counters.h"
-#include "xdp/interface.h"
-#include "xdp/netlink.h"
-#include "xdp/rule_text.h"
-#include "xdp/tc_listing.h"
+#include "xdp/carried_rule/rule_text.h"
+#include "xdp/hooks/tc_listing.h"
+#include "xdp/kernel/interface.h"
+#include "xdp/kernel/netlink.h"
+#include "xdp/rules/counters.h"
 
 namespace weir::xdp {
 namespace {

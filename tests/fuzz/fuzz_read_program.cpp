@@ -4,9 +4,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "cbpf/assemble.h"
-#include "cbpf/disassemble.h"
-#include "cbpf/text.h"
+#include "cbpf/text/assemble.h"
+#include "cbpf/text/disassemble.h"
+#include "cbpf/text/text.h"
 #include "tests/fuzz/require.h"
 
 namespace weir::cbpf {

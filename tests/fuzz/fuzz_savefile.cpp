@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "cbpf/savefile_pieces.h"
-#include "cbpf/savefile_writer.h"
+#include "cbpf/savefile/parallel_reader.h"
+#include "cbpf/savefile/writer.h"
 #include "tests/cbpf/savefile_bytes.h"
 #include "tests/fuzz/require.h"
 

@@ -1,5 +1,5 @@
 // What a killed weir leaves in bpffs, and what must stay there, in a bpffs of the test's own.
-#include "xdp/dispatcher_pins.h"
+#include "xdp/hooks/dispatcher_pins.h"
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
@@ -17,8 +17,8 @@
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
 #include "tests/xdp/rule_programs.h"
-#include "xdp/interface.h"
-#include "xdp/load.h"
+#include "xdp/kernel/interface.h"
+#include "xdp/kernel/load.h"
 
 namespace weir::xdp {
 namespace {

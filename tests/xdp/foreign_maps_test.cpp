@@ -12,11 +12,11 @@
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
-#include "xdp/counters.h"
-#include "xdp/dispatcher.h"
-#include "xdp/inspect.h"
-#include "xdp/rules.h"
-#include "xdp/xdp_attach.h"
+#include "xdp/hooks/dispatcher.h"
+#include "xdp/hooks/xdp_attach.h"
+#include "xdp/kernel/inspect.h"
+#include "xdp/rules/counters.h"
+#include "xdp/rules/rules.h"
 
 namespace weir::xdp {
 namespace {

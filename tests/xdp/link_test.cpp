@@ -1,4 +1,4 @@
-#include "xdp/link.h"
+#include "xdp/hooks/link.h"
 
 #include <gtest/gtest.h>
 

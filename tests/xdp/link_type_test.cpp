@@ -1,4 +1,4 @@
-#include "xdp/link_type.h"
+#include "xdp/kernel/link_type.h"
 
 #include <gtest/gtest.h>
 

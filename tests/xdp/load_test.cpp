@@ -1,4 +1,4 @@
-#include "xdp/load.h"
+#include "xdp/kernel/load.h"
 
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>

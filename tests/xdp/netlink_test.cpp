@@ -1,6 +1,6 @@
 // Datagrams and messages that the kernel would never send are errors or nothing, whatever they
 // hold.
-#include "xdp/netlink.h"
+#include "xdp/kernel/netlink.h"
 
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "xdp/interface.h"
-#include "xdp/tc_listing.h"
+#include "xdp/hooks/tc_listing.h"
+#include "xdp/kernel/interface.h"
 
 namespace weir::xdp {
 namespace {

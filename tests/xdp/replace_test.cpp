@@ -18,8 +18,8 @@
 #include "tests/kernel/programs.h"
 #include "tests/random/choices.h"
 #include "tests/xdp/rule_programs.h"
-#include "xdp/counters.h"
-#include "xdp/rules.h"
+#include "xdp/rules/counters.h"
+#include "xdp/rules/rules.h"
 
 namespace weir::xdp {
 namespace {

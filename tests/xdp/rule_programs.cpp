@@ -2,7 +2,7 @@
 
 #include "cbpf/compile.h"
 #include "cbpf/validate.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/lower/to_extended.h"
 
 namespace weir::testing {

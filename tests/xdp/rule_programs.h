@@ -6,7 +6,7 @@
 
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
-#include "xdp/rule_text.h"
+#include "xdp/carried_rule/rule_text.h"
 
 namespace weir::testing {
 

@@ -1,4 +1,4 @@
-#include "xdp/rule_text.h"
+#include "xdp/carried_rule/rule_text.h"
 
 #include <gtest/gtest.h>
 

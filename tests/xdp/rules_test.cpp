@@ -1,4 +1,4 @@
-#include "xdp/rules.h"
+#include "xdp/rules/rules.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -14,9 +14,9 @@
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
 #include "tests/xdp/rule_programs.h"
-#include "xdp/counters.h"
-#include "xdp/dispatcher.h"
-#include "xdp/inspect.h"
+#include "xdp/hooks/dispatcher.h"
+#include "xdp/kernel/inspect.h"
+#include "xdp/rules/counters.h"
 
 namespace weir::xdp {
 namespace {

@@ -1,4 +1,4 @@
-#include "xdp/socket_filter.h"
+#include "xdp/hooks/socket_filter.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

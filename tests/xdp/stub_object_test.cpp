@@ -1,4 +1,4 @@
-#include "xdp/stub_object.h"
+#include "xdp/hooks/stub_object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/kernel/kernel.h"
-#include "xdp/errors.h"
+#include "xdp/kernel/errors.h"
 
 namespace weir::xdp {
 namespace {

@@ -14,8 +14,8 @@
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
 #include "tests/xdp/rule_programs.h"
-#include "xdp/rules.h"
-#include "xdp/tcx.h"
+#include "xdp/hooks/tcx.h"
+#include "xdp/rules/rules.h"
 
 namespace weir::xdp {
 namespace {

@@ -1,11 +1,11 @@
-#include "xdp/tc.h"
+#include "xdp/hooks/tc.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
-#include "xdp/interface.h"
+#include "xdp/kernel/interface.h"
 
 namespace weir::xdp {
 namespace {

@@ -1,4 +1,4 @@
-#include "xdp/test_run.h"
+#include "xdp/kernel/test_run.h"
 
 #include <gtest/gtest.h>
 

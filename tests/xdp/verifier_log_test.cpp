@@ -1,4 +1,4 @@
-#include "xdp/verifier_log.h"
+#include "xdp/kernel/verifier_log.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "xdp/xdp_attach.h"
+#include "xdp/hooks/xdp_attach.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/programs.h"
-#include "xdp/dispatcher.h"
-#include "xdp/interface.h"
+#include "xdp/hooks/dispatcher.h"
+#include "xdp/kernel/interface.h"
 
 namespace weir::xdp {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "tools/bench/clock.h"
-#include "tools/bench/runner.h"
-#include "tools/bench/slope.h"
+#include "tools/bench/measure/clock.h"
+#include "tools/bench/measure/hook_cost_by_slope.h"
+#include "tools/bench/row_runner.h"
 
 namespace weir::bench {
 namespace {

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
-#include "tools/bench/answers.h"
-#include "tools/bench/live_cost.h"
-#include "tools/bench/spread.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/measure/hook_cost_live_frames.h"
+#include "tools/bench/measure/statistics.h"
+#include "tools/bench/measure/verify_results.h"
+#include "tools/bench/traffic/traffic.h"
 #include "tools/engine/engine.h"
 
 namespace weir::bench {
@@ -23,9 +23,9 @@ namespace weir::bench {
 // the same with an empty filter.
 enum class Method : std::uint8_t {
   kLoop,         // CPU time of a batch call over all packets, in this process.
-  kSocketSlope,  // See slope.h.
+  kSocketSlope,  // See hook_cost_by_slope.h.
   kTcSlope,
-  kLiveFrames,  // See live_cost.h.
+  kLiveFrames,  // See hook_cost_live_frames.h.
 };
 inline constexpr Method kMethods[] = {Method::kLoop, Method::kSocketSlope, Method::kTcSlope,
                                       Method::kLiveFrames};
@@ -59,7 +59,7 @@ struct Row {
   std::string skipped;         // Why there are no figures; empty when there are.
   std::optional<Wrong> wrong;  // Of a peer, which is skipped for it.
 
-  // Whether its rounds agree well enough to believe the median (spread.h).
+  // Whether its rounds agree well enough to believe the median (statistics.h).
   bool credible() const;
 };
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "tools/bench/bounded.h"
+#include "tools/bench/measure/bounded_child.h"
 #include "tools/dpdk/module.h"
 
 namespace weir::bench {

@@ -9,9 +9,9 @@
 
 #include "tools/bench/compare.h"
 #include "tools/bench/corpus.h"
-#include "tools/bench/executed_mean.h"
+#include "tools/bench/measure/executed_instructions.h"
 #include "tools/bench/setup_cost.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/traffic/traffic.h"
 
 namespace weir::bench {
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tools/bench/random.h"
+#include "tools/bench/traffic/random.h"
 
 namespace weir::bench {
 namespace {

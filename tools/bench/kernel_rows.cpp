@@ -1,8 +1,8 @@
 // The rows of the comparison that the running kernel is measured for.
 #include <algorithm>
 
-#include "tools/bench/runner.h"
-#include "tools/bench/slope.h"
+#include "tools/bench/measure/hook_cost_by_slope.h"
+#include "tools/bench/row_runner.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "cbpf/base/printable.h"
-#include "cbpf/savefile_writer.h"
+#include "cbpf/savefile/writer.h"
 #include "tools/bench/number.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/traffic/traffic.h"
 
 namespace weir::bench {
 namespace {

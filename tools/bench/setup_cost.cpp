@@ -4,15 +4,15 @@
 
 #include <cstring>
 
-#include "tools/bench/bounded.h"
-#include "tools/bench/clock.h"
+#include "tools/bench/measure/bounded_child.h"
+#include "tools/bench/measure/clock.h"
+#include "tools/bench/measure/statistics.h"
 #include "tools/bench/peers.h"
-#include "tools/bench/spread.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
 #include "translator/frontend/compile.h"
 #include "translator/jit/jit.h"
-#include "xdp/load.h"
+#include "xdp/kernel/load.h"
 
 namespace weir::bench {
 namespace {

@@ -11,7 +11,7 @@
 #include "cbpf/program.h"
 #include "cbpf/validate.h"
 #include "tools/engine/engine.h"
-#include "translator/lower/target.h"
+#include "translator/lower/target/target.h"
 
 namespace weir::bench {
 

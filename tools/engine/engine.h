@@ -14,8 +14,8 @@
 #include "cbpf/base/result.h"
 #include "cbpf/packet.h"
 #include "cbpf/validate.h"
-#include "translator/ir/join.h"
-#include "translator/ir/set_tests.h"
+#include "translator/ir/build/join.h"
+#include "translator/ir/build/set_tests.h"
 
 namespace weir::engine {
 

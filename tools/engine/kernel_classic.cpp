@@ -14,7 +14,7 @@
 #include "tools/engine/engines.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/return_probe.h"
-#include "xdp/socket_filter.h"
+#include "xdp/hooks/socket_filter.h"
 
 namespace weir::engine {
 namespace {

@@ -3,8 +3,8 @@
 #include "tools/engine/engines.h"
 #include "tools/engine/programs.h"
 #include "tools/engine/socket_program.h"
-#include "xdp/load.h"
-#include "xdp/test_run.h"
+#include "xdp/kernel/load.h"
+#include "xdp/kernel/test_run.h"
 
 namespace weir::engine {
 namespace {

@@ -1,7 +1,7 @@
 #include "tools/engine/socket_program.h"
 
 #include "tools/engine/programs.h"
-#include "xdp/skb_layout.h"
+#include "xdp/kernel/skb_layout.h"
 
 namespace weir::engine {
 namespace {

@@ -10,8 +10,8 @@
 
 namespace weir::engine {
 
-// How socket filters can read packets in place on the running kernel (xdp/skb_layout.h); nothing
-// where they cannot. Found out once a process: a kernel's type information does not change.
+// How socket filters can read packets in place on the running kernel (xdp/kernel/skb_layout.h);
+// nothing where they cannot. Found out once a process: a kernel's type information does not change.
 const std::optional<ebpf::SkbLayout>& socket_layout();
 
 // The filter for a socket of the running kernel: it reads packets in place where this kernel can,

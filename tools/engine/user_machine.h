@@ -8,8 +8,8 @@
 
 #include "tools/engine/engines.h"
 #include "translator/ebpf/user_context.h"
-#include "translator/ebpf/user_run.h"
 #include "translator/translate.h"
+#include "translator/userspace/run.h"
 
 namespace weir::engine {
 

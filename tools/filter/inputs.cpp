@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "cbpf/savefile.h"
+#include "cbpf/savefile/reader.h"
 
 namespace weir::filter {
 namespace {

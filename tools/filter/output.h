@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
-#include "cbpf/savefile.h"
-#include "cbpf/savefile_writer.h"
+#include "cbpf/savefile/reader.h"
+#include "cbpf/savefile/writer.h"
 #include "tools/filter/rotation.h"
 #include "tools/filter/section.h"
 #include "tools/filter/written_files.h"
@@ -30,7 +30,7 @@ class Output {
   // Creates the first file. Names that end in .gz, .zst or .lz4 are packed. `options` says the
   // rest. Each file of a rotation can be read alone: where pcapng blocks are copied, all but the
   // first begin with the section header and the interface descriptions that the packets need. The
-  // errors are those of cbpf/savefile_writer.h.
+  // errors are those of cbpf/savefile/writer.h.
   //
   // `read`, which may be null and has to outlive the output, holds files that are not written: each
   // is refused with kUsage when its turn comes.

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "cbpf/compression.h"
+#include "cbpf/compression/decompress.h"
 
 namespace weir::filter {
 namespace {

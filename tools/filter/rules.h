@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
-#include "cbpf/savefile.h"
+#include "cbpf/savefile/reader.h"
 
 namespace weir::filter {
 

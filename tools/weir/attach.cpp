@@ -10,10 +10,10 @@
 #include "tools/weir/filter_input.h"
 #include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
-#include "xdp/capabilities.h"
-#include "xdp/interface.h"
-#include "xdp/link_type.h"
-#include "xdp/rules.h"
+#include "xdp/kernel/capabilities.h"
+#include "xdp/kernel/interface.h"
+#include "xdp/kernel/link_type.h"
+#include "xdp/rules/rules.h"
 
 namespace weir::tool {
 namespace {

@@ -5,14 +5,14 @@
 #include <cstdio>
 
 #include "cbpf/base/printable.h"
-#include "tools/bench/clock.h"
 #include "tools/bench/compare.h"
-#include "tools/weir/bench_report.h"
-#include "tools/weir/bundled.h"
-#include "tools/weir/corpus_report.h"
+#include "tools/bench/measure/clock.h"
+#include "tools/bench/report/comparison_report.h"
+#include "tools/bench/report/corpus_report.h"
+#include "tools/bench/report/growth_report.h"
+#include "tools/bench/traffic/bundled_captures.h"
+#include "tools/terminal/layout.h"
 #include "tools/weir/filter_input.h"
-#include "tools/weir/growth_report.h"
-#include "tools/weir/layout.h"
 
 namespace weir::tool {
 namespace {

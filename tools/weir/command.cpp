@@ -6,7 +6,7 @@
 #include <boost/program_options.hpp>
 #include <charconv>
 
-#include "tools/weir/layout.h"
+#include "tools/terminal/layout.h"
 
 namespace weir::tool {
 namespace {

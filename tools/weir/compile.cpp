@@ -6,15 +6,15 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
-#include "cbpf/disassemble.h"
-#include "cbpf/text.h"
+#include "cbpf/text/disassemble.h"
+#include "cbpf/text/text.h"
 #include "tools/engine/programs.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/program_json.h"
 #include "translator/ebpf/disassemble.h"
 #include "translator/ebpf/encode.h"
-#include "translator/ir/build.h"
-#include "translator/ir/text.h"
+#include "translator/ir/build/build.h"
+#include "translator/ir/text/text.h"
 #include "translator/translate.h"
 
 namespace weir::tool {

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "cbpf/compile.h"
-#include "cbpf/text.h"
-#include "tools/bench/clock.h"
+#include "cbpf/text/text.h"
+#include "tools/bench/measure/clock.h"
 #include "tools/weir/native_listing.h"
 #include "translator/ebpf/disassemble.h"
-#include "translator/ir/build.h"
-#include "translator/ir/text.h"
+#include "translator/ir/build/build.h"
+#include "translator/ir/text/text.h"
 #include "translator/jit/jit.h"
 #include "translator/lower/to_extended.h"
 #include "translator/opt/pass.h"

@@ -5,7 +5,7 @@
 
 #include "cbpf/base/result.h"
 #include "tools/weir/filter_input.h"
-#include "translator/lower/target.h"
+#include "translator/lower/target/target.h"
 
 namespace weir::tool {
 

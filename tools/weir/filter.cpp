@@ -11,9 +11,9 @@
 #include "cbpf/base/printable.h"
 #include "tools/filter/inputs.h"
 #include "tools/filter/rules.h"
+#include "tools/terminal/layout.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/filter_run.h"
-#include "tools/weir/layout.h"
 
 namespace weir::tool {
 namespace {

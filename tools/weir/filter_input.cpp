@@ -12,10 +12,10 @@
 #include <string_view>
 #include <utility>
 
-#include "cbpf/assemble.h"
 #include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
-#include "cbpf/text.h"
+#include "cbpf/text/assemble.h"
+#include "cbpf/text/text.h"
 #include "cbpf/validate.h"
 #include "translator/frontend/compile.h"
 #include "translator/frontend/tokens.h"

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tools/weir/filter_run.h"
-#include "translator/ir/join.h"
+#include "translator/ir/build/join.h"
 
 namespace weir::tool {
 

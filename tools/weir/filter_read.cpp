@@ -10,7 +10,7 @@
 #include <system_error>
 #include <thread>
 
-#include "cbpf/savefile_pieces.h"
+#include "cbpf/savefile/parallel_reader.h"
 #include "tools/weir/filter_run.h"
 #include "tools/weir/out_of_memory.h"
 

@@ -10,7 +10,7 @@
 
 #include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
-#include "cbpf/savefile_writer.h"
+#include "cbpf/savefile/writer.h"
 #include "tools/weir/filter_input.h"
 #include "tools/weir/out_of_memory.h"
 

@@ -13,17 +13,17 @@
 #include <utility>
 #include <vector>
 
-#include "cbpf/base/map_guard.h"
-#include "cbpf/savefile.h"
+#include "cbpf/base/sigbus_guard.h"
+#include "cbpf/savefile/reader.h"
 #include "tools/engine/engine.h"
 #include "tools/filter/output.h"
 #include "tools/filter/progress.h"
 #include "tools/filter/rules.h"
+#include "tools/filter/stop_signals.h"
 #include "tools/filter/survey.h"
 #include "tools/filter/written_files.h"
 #include "tools/weir/command.h"
 #include "tools/weir/filter_input.h"
-#include "tools/weir/stop.h"
 
 namespace weir::tool {
 

@@ -5,7 +5,7 @@
 
 #include "cbpf/program.h"
 #include "translator/ebpf/program.h"
-#include "translator/lower/target.h"
+#include "translator/lower/target/target.h"
 
 namespace weir::tool {
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "xdp/counters.h"
-#include "xdp/rules.h"
+#include "xdp/rules/counters.h"
+#include "xdp/rules/rules.h"
 
 namespace weir::tool {
 

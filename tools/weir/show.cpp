@@ -5,7 +5,7 @@
 #include "tools/weir/command.h"
 #include "tools/weir/named_interface.h"
 #include "tools/weir/rule_report.h"
-#include "xdp/counters.h"
+#include "xdp/rules/counters.h"
 
 namespace weir::tool {
 namespace {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "cbpf/compile.h"
-#include "xdp/load.h"
+#include "xdp/kernel/load.h"
 
 namespace weir::tool {
 

@@ -7,7 +7,7 @@
 #include "cbpf/compile.h"
 #include "cbpf/program.h"
 #include "translator/frontend/chains.h"
-#include "translator/ir/set_tests.h"
+#include "translator/ir/build/set_tests.h"
 
 namespace weir::frontend {
 

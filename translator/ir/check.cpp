@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "translator/ir/bounds.h"
-#include "translator/ir/coverage.h"
+#include "translator/ir/check_coverage.h"
 #include "translator/ir/graph.h"
 #include "translator/ir/names.h"
 #include "translator/ir/numbering.h"

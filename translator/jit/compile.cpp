@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "translator/ebpf/user_check.h"
+#include "translator/userspace/check.h"
 
 namespace weir::jit {
 namespace {

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "cbpf/base/result.h"
-#include "translator/ebpf/packet_form.h"
 #include "translator/ebpf/program.h"
-#include "translator/ebpf/prove.h"
-#include "translator/ebpf/user_run.h"
 #include "translator/jit/jit.h"
-#include "translator/jit/lane_form.h"
+#include "translator/jit/simd/simd_program.h"
+#include "translator/userspace/bounds_analysis.h"
+#include "translator/userspace/packet_program.h"
+#include "translator/userspace/run.h"
 
 namespace weir::jit {
 

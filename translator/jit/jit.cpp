@@ -14,9 +14,9 @@
 
 #include "translator/jit/code_memory.h"
 #include "translator/jit/compile.h"
-#include "translator/jit/lane_choice.h"
-#include "translator/jit/lane_form.h"
 #include "translator/jit/runtime.h"
+#include "translator/jit/simd/adaptive_choice.h"
+#include "translator/jit/simd/simd_program.h"
 
 namespace weir::jit {
 

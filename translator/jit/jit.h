@@ -1,10 +1,10 @@
 // Extended programs as machine code of the processor weir runs on: x86-64, or AArch64.
 //
-// A program of the `user` target whose accesses are all proven (ebpf/prove.h), as those that weir
-// translates are, becomes one loop over the packets of a batch, without checks and without a
-// context in memory; where many packets come it is compiled once more, to run on eight of them at
-// once (lane_form.h). Any other program is compiled with a check before each access that is not
-// proven. tests/translator/jit holds it against the interpreter and the kernel; the code for
+// A program of the `user` target whose accesses are all proven (userspace/bounds_analysis.h), as
+// those that weir translates are, becomes one loop over the packets of a batch, without checks and
+// without a context in memory; where many packets come it is compiled once more, to run on eight of
+// them at once (simd_program.h). Any other program is compiled with a check before each access that
+// is not proven. tests/translator/jit holds it against the interpreter and the kernel; the code for
 // AArch64 under an emulator, so that nothing is known of its speed. Price on x86-64: a few
 // microseconds to compile, a nanosecond or two a packet to run.
 #pragma once
@@ -17,7 +17,7 @@
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
 #include "translator/ebpf/user_context.h"
-#include "translator/ebpf/user_run.h"
+#include "translator/userspace/run.h"
 
 namespace weir::jit {
 
@@ -29,10 +29,10 @@ enum class RunsOn : std::uint8_t {
   kPackets,  // run_packet(), run_packets(): r1 is the address of a UserContext.
 };
 
-// Whether batches of packets are run by code for eight at once (lane_form.h), where the processor
-// has it. It answers the same, takes some tens of microseconds to make, and which of the two is
-// faster depends on the traffic (lane_choice.h). It may read bytes behind those that were captured,
-// but only on a page that has one that was; what they are does not matter.
+// Whether batches of packets are run by code for eight at once (simd_program.h), where the
+// processor has it. It answers the same, takes some tens of microseconds to make, and which of the
+// two is faster depends on the traffic (adaptive_choice.h). It may read bytes behind those that
+// were captured, but only on a page that has one that was; what they are does not matter.
 enum class LaneUse : std::uint8_t {
   kNever,
   kMeasured,  // Where many packets have come, by the faster of the two.

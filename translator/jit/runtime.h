@@ -6,7 +6,7 @@
 #include <span>
 
 #include "translator/ebpf/user_context.h"
-#include "translator/ebpf/user_run.h"
+#include "translator/userspace/run.h"
 
 namespace weir::jit {
 

@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "cbpf/validate.h"
-#include "translator/lower/classic_alike.h"
-#include "translator/lower/classic_asked.h"
-#include "translator/lower/classic_early_needs.h"
-#include "translator/lower/classic_layout.h"
-#include "translator/lower/classic_needs.h"
-#include "translator/lower/classic_offsets.h"
-#include "translator/lower/classic_packing.h"
-#include "translator/lower/classic_select.h"
-#include "translator/lower/classic_tidy.h"
-#include "translator/lower/classic_values.h"
+#include "translator/lower/classic/bounds_checks.h"
+#include "translator/lower/classic/canonicalize.h"
+#include "translator/lower/classic/layout.h"
+#include "translator/lower/classic/mask_sets.h"
+#include "translator/lower/classic/reorder_tests.h"
+#include "translator/lower/classic/select.h"
+#include "translator/lower/classic/share_code_by_offset.h"
+#include "translator/lower/classic/simplify_cfg.h"
+#include "translator/opt/classic/drop_implied_checks.h"
+#include "translator/opt/classic/share_set_tests.h"
 #include "translator/opt/pass.h"
 
 namespace weir::lower {

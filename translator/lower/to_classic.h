@@ -13,17 +13,9 @@
 #include "cbpf/base/result.h"
 #include "cbpf/program.h"
 #include "translator/ir/function.h"
+#include "translator/lower/target/classic_options.h"
 
 namespace weir::lower {
-
-struct ClassicOptions {
-  // Whose machine runs the program; a function that was built for the other one is lowered where
-  // both mean the same.
-  cbpf::Dialect dialect = cbpf::Dialect::kLibpcap;
-  // Code that differs in the offsets of its loads is written once if it is so long at least; the
-  // kernel takes longer for such loads.
-  std::uint32_t shortest_shared = 24;
-};
 
 // Lowers a checked function. The program keeps every rule of cbpf::validate in the dialect and
 // gives for every packet what ir::evaluate gives.

@@ -7,22 +7,11 @@
 
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
-#include "translator/ebpf/rule_maps.h"
 #include "translator/ir/function.h"
-#include "translator/lower/target.h"
+#include "translator/lower/target/rule.h"
+#include "translator/lower/target/target.h"
 
 namespace weir::lower {
-
-using ebpf::Action;
-using ebpf::Counter;
-using ebpf::kCounterMap;
-using ebpf::kRuleMap;
-
-// A standing rule: the program counts every packet and carries its own expression.
-struct Rule {
-  Action action = Action::kCount;
-  std::string text;  // Kept in the program's read-only map kRuleMap; any bytes.
-};
 
 // Lowers a checked function. Without a rule the program returns the accept length where the target
 // can show it, else the target's pass for a match and its drop for none.

@@ -29,9 +29,9 @@
 #include "translator/ir/builder.h"
 #include "translator/ir/operands.h"
 #include "translator/ir/rewrite.h"
-#include "translator/opt/expressions.h"
+#include "translator/opt/analysis/value_classes.h"
+#include "translator/opt/analysis/value_tests.h"
 #include "translator/opt/passes.h"
-#include "translator/opt/value_tests.h"
 
 namespace weir::opt {
 namespace {

@@ -17,9 +17,9 @@
 #include <vector>
 
 #include "translator/ir/rewrite.h"
-#include "translator/opt/expressions.h"
+#include "translator/opt/analysis/value_classes.h"
+#include "translator/opt/analysis/value_tests.h"
 #include "translator/opt/passes.h"
-#include "translator/opt/value_tests.h"
 
 namespace weir::opt {
 namespace {

@@ -19,7 +19,7 @@
 
 #include "translator/ir/builder.h"
 #include "translator/ir/rewrite.h"
-#include "translator/opt/known_needs.h"
+#include "translator/opt/analysis/checked_bytes.h"
 #include "translator/opt/passes.h"
 
 namespace weir::opt {

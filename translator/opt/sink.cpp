@@ -9,7 +9,7 @@
 #include "translator/ir/graph.h"
 #include "translator/ir/operands.h"
 #include "translator/ir/rewrite.h"
-#include "translator/opt/expressions.h"
+#include "translator/opt/analysis/value_classes.h"
 #include "translator/opt/passes.h"
 
 namespace weir::opt {

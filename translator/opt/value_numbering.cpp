@@ -2,11 +2,11 @@
 // way stays (Briggs, Cooper and Simpson, "Value Numbering", SP&E 1997, its dominator-based form).
 // Loads are values like any other, by width, base and offset, since a packet does not change.
 // Before they are compared, values come into a normal form; see expressions.h for it, and
-// renumber.h for the walk.
+// rewrite_values.h for the walk.
 #include "translator/ir/rewrite.h"
-#include "translator/opt/expressions.h"
+#include "translator/opt/analysis/rewrite_values.h"
+#include "translator/opt/analysis/value_classes.h"
 #include "translator/opt/passes.h"
-#include "translator/opt/renumber.h"
 
 namespace weir::opt {
 

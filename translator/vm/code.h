@@ -80,7 +80,8 @@ inline constexpr std::size_t kCallLocal = kCallHelper + 1;
 inline constexpr std::size_t kReturn = kCallLocal + 1;  // An exit where there are local calls.
 inline constexpr std::size_t kExit = kReturn + 1;
 inline constexpr std::size_t kBack = kExit + 1;  // The way of a backward jump, with its charge.
-// Of packet forms (ebpf/packet_form.h). Loads: 1, 2, 4 and 8 bytes, sign-extended, turned around.
+// Of packet forms (userspace/packet_program.h). Loads: 1, 2, 4 and 8 bytes, sign-extended, turned
+// around.
 inline constexpr std::size_t kPacketLoad = kBack + 1;
 // 1, 2 and 4 bytes: masked, then ==, !=, &, >=, <.
 inline constexpr std::size_t kTest = kPacketLoad + 4UL * 3 * 2;
@@ -94,8 +95,9 @@ inline constexpr std::size_t kEnough = kFewer + 1;
 inline constexpr std::size_t kPast = kEnough + 1;  // >, >=, <, <=, ==, !=.
 inline constexpr std::size_t kVerdict = kPast + 6;
 inline constexpr std::size_t kReturnVerdict = kVerdict + 1;
-// Several operations in one, by fuse.h; what stands behind the first of them stays as it is for
-// those who jump to it. All of these take the packet's start from a register of its own, kStart.
+// Several operations in one, by superinstructions.h; what stands behind the first of them stays as
+// it is for those who jump to it. All of these take the packet's start from a register of its own,
+// kStart.
 //
 // A test of 1, 2, 4 bytes with a verdict on either side: where the bytes differ from the number it
 // is `verdict`, else final.other. Nothing is jumped over, so nothing is mispredicted.
@@ -173,7 +175,7 @@ struct Code {
   bool prefetched = false;  // Whether any are.
   std::int32_t first_prefetched = 0;
   std::int32_t last_prefetched = 0;
-  BatchLoop loop = nullptr;       // Of programs that one operation decides (one_look.h).
+  BatchLoop loop = nullptr;       // Of programs that one operation decides (single_test_loop.h).
   bool registers_zeroed = false;  // Whether a packet's run relies on the registers being 0,
   bool stack_zeroed = false;      // or on the stack.
   std::vector<Helper> helpers;

@@ -2,7 +2,8 @@
 // 1973), so that the processor predicts the successor of each by itself. Labels as values are an
 // extension of GCC and Clang; this file alone uses it.
 //
-// A condition that is often mispredicted is better computed than jumped over: fuse.h says where.
+// A condition that is often mispredicted is better computed than jumped over: superinstructions.h
+// says where.
 //
 // The table has the labels in the order in which code.h numbers them; tests/translator/vm runs
 // every one of them against the standard. Price: about 1 ns an operation; a checked access costs
@@ -12,8 +13,8 @@
 #include <type_traits>
 
 #include "translator/vm/code.h"
-#include "translator/vm/look.h"
 #include "translator/vm/memory.h"
+#include "translator/vm/test_bytes.h"
 
 #pragma GCC diagnostic ignored "-Wpedantic"
 

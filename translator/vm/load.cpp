@@ -7,12 +7,12 @@
 #include <optional>
 #include <utility>
 
-#include "translator/ebpf/packet_form.h"
-#include "translator/ebpf/prove.h"
-#include "translator/ebpf/user_check.h"
 #include "translator/ebpf/user_context.h"
-#include "translator/vm/fuse.h"
-#include "translator/vm/one_look.h"
+#include "translator/userspace/bounds_analysis.h"
+#include "translator/userspace/check.h"
+#include "translator/userspace/packet_program.h"
+#include "translator/vm/single_test_loop.h"
+#include "translator/vm/superinstructions.h"
 
 namespace weir::vm {
 namespace {

@@ -1,10 +1,10 @@
 // The extended machine in user space: loads a program once, runs it many times.
 //
 // Every access to memory is checked while it runs, against the regions the program may touch; but a
-// program of the `user` target whose accesses are all proven (ebpf/prove.h), as those that weir
-// translates are, runs on packets in its packet form (ebpf/packet_form.h) without checks. What
-// RFC 9669 defines behaves as it says there; what a kernel would refuse but the standard defines (a
-// constant divisor of 0, code that is never reached) runs.
+// program of the `user` target whose accesses are all proven (userspace/bounds_analysis.h), as
+// those that weir translates are, runs on packets in its packet form (userspace/packet_program.h)
+// without checks. What RFC 9669 defines behaves as it says there; what a kernel would refuse but
+// the standard defines (a constant divisor of 0, code that is never reached) runs.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 #include "cbpf/base/result.h"
 #include "translator/ebpf/program.h"
 #include "translator/ebpf/user_context.h"
-#include "translator/ebpf/user_run.h"
+#include "translator/userspace/run.h"
 
 namespace weir::vm {
 

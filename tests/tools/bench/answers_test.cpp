@@ -1,11 +1,11 @@
-#include "tools/bench/answers.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdint>
+
+#include "tools/bench/measure/verify_results.h"
 
 namespace weir::bench {
 namespace {

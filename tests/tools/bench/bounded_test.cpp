@@ -1,9 +1,9 @@
-#include "tools/bench/bounded.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <csignal>
+
+#include "tools/bench/measure/bounded_child.h"
 
 namespace weir::bench {
 namespace {

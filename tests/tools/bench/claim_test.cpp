@@ -1,6 +1,6 @@
-#include "tools/bench/claim.h"
-
 #include <gtest/gtest.h>
+
+#include "tools/bench/report/claim_2014.h"
 
 namespace weir::bench {
 namespace {

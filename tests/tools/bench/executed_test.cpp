@@ -1,13 +1,12 @@
-#include "tools/bench/executed.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
 
 #include "cbpf/compile.h"
 #include "cbpf/interpret.h"
-#include "tools/bench/executed_mean.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/measure/executed_instructions.h"
+#include "tools/bench/measure/instruction_counting.h"
+#include "tools/bench/traffic/traffic.h"
 #include "translator/translate.h"
 #include "translator/vm/machine.h"
 

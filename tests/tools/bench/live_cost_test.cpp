@@ -1,10 +1,9 @@
-#include "tools/bench/live_cost.h"
-
 #include <gtest/gtest.h>
 
 #include "cbpf/compile.h"
 #include "tests/kernel/kernel.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/measure/hook_cost_live_frames.h"
+#include "tools/bench/traffic/traffic.h"
 #include "translator/translate.h"
 
 namespace weir::bench {

@@ -1,8 +1,7 @@
-#include "tools/bench/quiet.h"
-
 #include <gtest/gtest.h>
 
 #include "cbpf/interpret.h"
+#include "tools/bench/measure/neutralized_programs.h"
 #include "translator/vm/machine.h"
 
 namespace weir::bench {

@@ -1,11 +1,10 @@
 // That the measurements run on this kernel and measure what they say; figures are nobody's test.
-#include "tools/bench/slope.h"
-
 #include <gtest/gtest.h>
 
 #include "cbpf/compile.h"
 #include "tests/kernel/kernel.h"
-#include "tools/bench/traffic.h"
+#include "tools/bench/measure/hook_cost_by_slope.h"
+#include "tools/bench/traffic/traffic.h"
 #include "translator/translate.h"
 
 namespace weir::bench {

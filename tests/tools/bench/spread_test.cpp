@@ -1,6 +1,6 @@
-#include "tools/bench/spread.h"
-
 #include <gtest/gtest.h>
+
+#include "tools/bench/measure/statistics.h"
 
 namespace weir::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/bench/traffic.h"
+#include "tools/bench/traffic/traffic.h"
 
 #include <gtest/gtest.h>
 

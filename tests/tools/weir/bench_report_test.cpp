@@ -1,11 +1,10 @@
-#include "tools/weir/bench_report.h"
-
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "tools/bench/spread.h"
-#include "tools/weir/bench_conclusion.h"
+#include "tools/bench/measure/statistics.h"
+#include "tools/bench/report/comparison_report.h"
+#include "tools/bench/report/conclusion.h"
 
 namespace weir::tool {
 namespace {

@@ -11,7 +11,7 @@
 #include "tests/reference/reference_interpreter.h"
 #include "translator/frontend/compile.h"
 #include "translator/frontend/pieces.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
 

@@ -1,5 +1,5 @@
 // What build() makes of each classic instruction, in both dialects, as text.
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cbpf/compile.h"
-#include "translator/ir/flow.h"
-#include "translator/ir/text.h"
+#include "translator/ir/build/unroll.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::ir {
 namespace {

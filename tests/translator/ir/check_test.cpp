@@ -7,7 +7,7 @@
 #include <string>
 
 #include "translator/ir/rewrite.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::ir {
 namespace {

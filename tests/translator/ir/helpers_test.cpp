@@ -9,7 +9,7 @@
 #include "translator/ir/evaluate.h"
 #include "translator/ir/graph.h"
 #include "translator/ir/rewrite.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::ir {
 namespace {

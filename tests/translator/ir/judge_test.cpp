@@ -9,10 +9,10 @@
 #include "cbpf/interpret.h"
 #include "tests/reference/reference_interpreter.h"
 #include "tests/translator/ir/random_subject.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::ir {
 namespace {

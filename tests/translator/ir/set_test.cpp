@@ -9,7 +9,7 @@
 
 #include "cbpf/packet.h"
 #include "translator/ir/evaluate.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::ir {
 namespace {

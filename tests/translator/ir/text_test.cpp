@@ -1,4 +1,4 @@
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 #include <gtest/gtest.h>
 

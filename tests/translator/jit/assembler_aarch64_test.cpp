@@ -1,7 +1,5 @@
 // Every form of the assembler against Capstone's reading of its bytes, for all registers, and for
 // the numbers at which an encoding ends; what does not fit is refused.
-#include "translator/jit/assembler_aarch64.h"
-
 #include <capstone/capstone.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -13,6 +11,7 @@
 #include <string>
 
 #include "tests/random/choices.h"
+#include "translator/jit/aarch64/assembler.h"
 
 namespace weir::jit::aarch64 {
 namespace {

@@ -1,13 +1,13 @@
 // Every form of the assembler against Capstone's reading of its bytes, for all registers, and for
 // the displacements and immediates at which an encoding changes.
-#include "translator/jit/assembler_x86.h"
-
 #include <capstone/capstone.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <functional>
 #include <string>
+
+#include "translator/jit/x86/assembler.h"
 
 namespace weir::jit::x86 {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "translator/lower/to_extended.h"
-#include "xdp/load.h"
+#include "xdp/kernel/load.h"
 
 namespace weir::lower {
 

@@ -13,9 +13,9 @@
 #include "tests/translator/lower/lowered.h"
 #include "translator/lower/to_classic.h"
 #include "translator/opt/pass.h"
-#include "xdp/socket_filter.h"
-#include "xdp/tc.h"
-#include "xdp/xdp_attach.h"
+#include "xdp/hooks/socket_filter.h"
+#include "xdp/hooks/tc.h"
+#include "xdp/hooks/xdp_attach.h"
 
 namespace weir::lower {
 namespace {

@@ -12,9 +12,9 @@
 #include "tests/random/random_packet.h"
 #include "tests/random/random_program.h"
 #include "tests/translator/lower/lowered.h"
-#include "xdp/skb_layout.h"
-#include "xdp/socket_filter.h"
-#include "xdp/test_run.h"
+#include "xdp/hooks/socket_filter.h"
+#include "xdp/kernel/skb_layout.h"
+#include "xdp/kernel/test_run.h"
 
 namespace weir::lower {
 namespace {

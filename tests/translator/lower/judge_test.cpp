@@ -12,10 +12,10 @@
 #include "tests/random/random_program.h"
 #include "translator/ebpf/check.h"
 #include "translator/ebpf/disassemble.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/ir/builder.h"
 #include "translator/ir/evaluate.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 #include "translator/lower/to_extended.h"
 #include "translator/vm/machine.h"
 

@@ -16,8 +16,8 @@
 #include "tests/random/random_program.h"
 #include "tests/reference/reference_interpreter.h"
 #include "tests/translator/lower/lowered.h"
-#include "xdp/load.h"
-#include "xdp/test_run.h"
+#include "xdp/kernel/load.h"
+#include "xdp/kernel/test_run.h"
 
 namespace weir::lower {
 namespace {

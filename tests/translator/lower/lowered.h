@@ -8,11 +8,11 @@
 
 #include "cbpf/compile.h"
 #include "cbpf/validate.h"
-#include "translator/ir/build.h"
-#include "translator/lower/packet_direction.h"
+#include "translator/ir/build/build.h"
+#include "translator/ir/build/restore_vlan_tag.h"
+#include "translator/lower/target/packet_direction.h"
 #include "translator/lower/to_extended.h"
-#include "translator/lower/vlan.h"
-#include "xdp/load.h"
+#include "xdp/kernel/load.h"
 
 namespace weir::lower {
 

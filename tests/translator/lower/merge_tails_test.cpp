@@ -1,5 +1,5 @@
 // What becomes of code that is there twice, shown on short programs.
-#include "translator/lower/merge_tails.h"
+#include "translator/lower/extended/emit/merge_tails.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // `inbound` and `outbound` at hooks where all packets travel one way.
-#include "translator/lower/packet_direction.h"
+#include "translator/lower/target/packet_direction.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/translator/lower/rewritten.h"
+#include "tests/translator/opt/extended/rewritten.h"
 
 namespace weir::lower {
 namespace {

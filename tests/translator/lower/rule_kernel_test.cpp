@@ -6,7 +6,7 @@
 #include "tests/kernel/kernel.h"
 #include "tests/translator/lower/counters.h"
 #include "tests/translator/lower/lowered.h"
-#include "xdp/test_run.h"
+#include "xdp/kernel/test_run.h"
 
 namespace weir::lower {
 namespace {

@@ -8,8 +8,8 @@
 #include "tests/translator/lower/lowered.h"
 #include "tests/translator/lower/random_set.h"
 #include "translator/ebpf/disassemble.h"
-#include "xdp/load.h"
-#include "xdp/test_run.h"
+#include "xdp/kernel/load.h"
+#include "xdp/kernel/test_run.h"
 
 namespace weir::lower {
 namespace {

@@ -8,14 +8,14 @@
 #include "tests/translator/lower/random_set.h"
 #include "translator/ebpf/check.h"
 #include "translator/ebpf/disassemble.h"
-#include "translator/ebpf/prove.h"
 #include "translator/ir/check.h"
 #include "translator/ir/evaluate.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 #include "translator/jit/jit.h"
-#include "translator/lower/hash_table.h"
-#include "translator/lower/set_plan.h"
+#include "translator/lower/extended/sets/hash_table.h"
+#include "translator/lower/extended/sets/set_plan.h"
 #include "translator/lower/to_extended.h"
+#include "translator/userspace/bounds_analysis.h"
 #include "translator/vm/machine.h"
 
 namespace weir::lower {

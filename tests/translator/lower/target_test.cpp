@@ -1,4 +1,4 @@
-#include "translator/lower/target.h"
+#include "translator/lower/target/target.h"
 
 #include <gtest/gtest.h>
 #include <linux/bpf.h>

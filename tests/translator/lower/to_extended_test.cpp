@@ -10,7 +10,7 @@
 
 #include "translator/ebpf/check.h"
 #include "translator/ebpf/disassemble.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::lower {
 namespace {

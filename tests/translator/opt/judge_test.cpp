@@ -8,9 +8,9 @@
 #include "cbpf/compile.h"
 #include "cbpf/interpret.h"
 #include "tests/translator/ir/random_subject.h"
-#include "translator/ir/build.h"
+#include "translator/ir/build/build.h"
 #include "translator/ir/evaluate.h"
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 #include "translator/opt/pass.h"
 
 namespace weir::opt {

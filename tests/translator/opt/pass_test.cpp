@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 
 namespace weir::opt {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "translator/ir/text.h"
+#include "translator/ir/text/text.h"
 #include "translator/opt/pass.h"
 
 namespace weir::opt {

@@ -14,8 +14,8 @@
 #include "translator/ebpf/assembler.h"
 #include "translator/ebpf/disassemble.h"
 #include "translator/ebpf/user_context.h"
-#include "translator/vm/fuse.h"
 #include "translator/vm/load.h"
+#include "translator/vm/superinstructions.h"
 
 namespace weir::vm {
 namespace {
@@ -270,7 +270,8 @@ TEST_F(FusedTest, EveryFormAnswersAsTheCheckedProgram) {
   for (std::size_t number = handler::kFinal; number < handler::kCount; ++number) {
     EXPECT_TRUE(used_.contains(number)) << "no program had form " << number - handler::kFinal;
   }
-  // Those of one_look.h: of one test, by width, of two, by both, and of addresses; of others, none.
+  // Those of single_test_loop.h: of one test, by width, of two, by both, and of addresses; of
+  // others, none.
   EXPECT_EQ(loops_.size(), 3U + 3 * 3 + 1 + 1);
   EXPECT_TRUE(loops_.contains(nullptr));
 }

@@ -7,9 +7,9 @@
 #include "tests/translator/vm/checked_run.h"
 #include "tests/translator/vm/random_packet_program.h"
 #include "translator/ebpf/disassemble.h"
-#include "translator/ebpf/packet_form.h"
 #include "translator/jit/code_memory.h"
 #include "translator/jit/jit.h"
+#include "translator/userspace/packet_program.h"
 #include "translator/vm/machine.h"
 
 namespace weir::vm {

@@ -1,0 +1,153 @@
+#include "translator/jit/x86/simd_registers.h"
+
+#include <algorithm>
+
+namespace weir::jit::x86 {
+
+LaneHomes::LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants)
+    : form_(form),
+      a_(assembler),
+      constants_at_(constants),
+      uses_(form.values.size()),
+      home_(form.values.size()),
+      slot_(form.values.size(), kNoSlot) {
+  held_.fill(kNobody);
+  find_holders();
+  for (LaneId id = 0; id < form_.values.size(); ++id) {
+    if (form_.needed[id]) {
+      for (const LaneId operand : operands(id)) {
+        uses_[operand].push_back(id);
+      }
+    }
+  }
+  uses_[form_.verdict].push_back(kNobody);  // After all others.
+}
+
+// Fields of one dword of a window are in one register, that of the first of them; those of a gather
+// in its register.
+void LaneHomes::find_holders() {
+  std::vector<std::array<LaneId, 4>> first(form_.windows.size(),
+                                           {kNobody, kNobody, kNobody, kNobody});
+  holder_.resize(form_.values.size());
+  for (LaneId id = 0; id < form_.values.size(); ++id) {
+    holder_[id] = value(id).op == LaneOp::kPart ? value(id).a : id;
+    if (form_.needed[id] && value(id).op == LaneOp::kField) {
+      const LaneForm::Place place = form_.place_of(value(id));
+      LaneId& holder = first[place.window][static_cast<std::size_t>(place.offset / 4)];
+      holder = std::min(holder, id);
+      holder_[id] = holder;
+    }
+  }
+  dwords_ = std::move(first);
+}
+
+bool LaneHomes::begin(LaneId id) {
+  position_ = id;
+  const bool is_made =
+      value(id).op == LaneOp::kConst || holder_[id] != id || home_[id] || slot_[id] != kNoSlot;
+  return form_.needed[id] && !is_made;
+}
+
+std::vector<LaneId> LaneHomes::operands(LaneId id) const {
+  const std::array all = {value(id).a, value(id).b, value(id).c};
+  std::vector<LaneId> some;
+  some.reserve(all.size());
+  for (int i = 0; i < operand_count(value(id).op); ++i) {
+    some.push_back(holder_[all[static_cast<std::size_t>(i)]]);
+  }
+  return some;
+}
+
+Mem LaneHomes::constant(const LaneConstant& lanes) {
+  auto found = std::find(constants_.begin(), constants_.end(), lanes);
+  if (found == constants_.end()) {
+    found = constants_.insert(constants_.end(), lanes);
+  }
+  return {.base = constants_at_,
+          .disp = static_cast<std::int32_t>(found - constants_.begin()) * kVectorBytes};
+}
+
+Mem LaneHomes::constant(std::uint32_t number) {
+  LaneConstant lanes;
+  lanes.dwords.fill(number);
+  return constant(lanes);
+}
+
+Mem LaneHomes::memory(LaneId operand) {
+  const LaneId id = holder_[operand];
+  return value(id).op == LaneOp::kConst ? constant(value(id).imm)
+                                        : Mem{.base = Gp::kRsp, .disp = slot_[id] * kVectorBytes};
+}
+
+Ymm LaneHomes::in(LaneId operand, Ymm scratch) {
+  const LaneId id = holder_[operand];
+  if (home_[id]) {
+    return *home_[id];
+  }
+  a_.vector_load(Bits::k256, scratch, memory(id));
+  return scratch;
+}
+
+LaneId LaneHomes::next_use(LaneId id) const {
+  const auto found = std::upper_bound(uses_[id].begin(), uses_[id].end(), position_);
+  return found == uses_[id].end() ? 0 : *found;
+}
+
+void LaneHomes::finish_operands(LaneId id) {
+  for (const LaneId operand : operands(id)) {
+    if (home_[operand] && next_use(operand) == 0) {
+      held_[static_cast<std::size_t>(*home_[operand])] = kNobody;
+      home_[operand].reset();
+    }
+  }
+}
+
+Ymm LaneHomes::take(LaneId id) {
+  std::size_t best = kRegisters;
+  LaneId latest = 0;
+  const std::vector<LaneId> in_hand = operands(position_);
+  for (std::size_t reg = 0; reg < kRegisters; ++reg) {
+    const LaneId other = held_[reg];
+    if (other == kNobody) {
+      best = reg;
+      break;
+    }
+    const bool stays = std::find(in_hand.begin(), in_hand.end(), other) != in_hand.end() ||
+                       std::find(fresh_.begin(), fresh_.end(), other) != fresh_.end();
+    if (!stays && next_use(other) > latest) {
+      latest = next_use(other);
+      best = reg;
+    }
+  }
+  const LaneId other = held_[best];
+  const auto ymm = static_cast<Ymm>(best);
+  if (other != kNobody) {
+    if (slot_[other] == kNoSlot) {
+      slot_[other] = slots_++;
+      a_.vector_store(ymm, memory(other));
+    }
+    home_[other].reset();
+  }
+  held_[best] = id;
+  home_[id] = ymm;
+  return ymm;
+}
+
+Ymm LaneHomes::result(LaneId id) {
+  finish_operands(id);
+  return take(id);
+}
+
+std::array<std::optional<Ymm>, 4> LaneHomes::take_window(std::size_t index) {
+  std::array<std::optional<Ymm>, 4> to;
+  for (std::size_t n = 0; n < to.size(); ++n) {
+    if ((form_.windows[index].dwords >> n & 1U) != 0) {
+      to[n] = take(dwords_[index][n]);
+      fresh_.push_back(dwords_[index][n]);
+    }
+  }
+  fresh_.clear();
+  return to;
+}
+
+}  // namespace weir::jit::x86

@@ -1,0 +1,29 @@
+// The first pass on the way to a packet form: each instruction becomes an operation with what is
+// known of it, alone or together with the one in front of it.
+//
+// Pointers into the packet are its start and a number where the proof says so; an exit whose
+// verdict is known is a verdict, and a jump to one leads to a verdict behind all others. Whether
+// somebody reads what an operation computes is not asked here: packet_form.cpp does, and makes
+// tests of loads and compares. Price: O(n).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "translator/userspace/packet_program.h"
+
+namespace weir::ebpf {
+
+struct PacketSteps {
+  std::vector<PacketOp> ops;  // is_target and target are set.
+  // From here on there are the verdicts that jumps lead to, each value once.
+  std::uint32_t first_verdict = 0;
+};
+
+// The proof is one packet_form() takes.
+PacketSteps packet_steps(const Program& program, const AccessProof& proof);
+
+// Whether `target` means something.
+bool jumps(const PacketOp& op);
+
+}  // namespace weir::ebpf
