@@ -9,7 +9,7 @@
 #include <csignal>
 #include <string_view>
 
-namespace weir::tool {
+namespace weir::filter {
 namespace {
 
 // A signal handler can reach nothing but what is static.
@@ -112,4 +112,4 @@ void StopSignals::report(std::uint64_t packets, std::uint64_t matched) {
   g_matched = matched;
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

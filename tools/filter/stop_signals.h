@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace weir::tool {
+namespace weir::filter {
 
 // Catches the signals while it lives and restores the handlers it found; SIGHUP stays ignored where
 // it was (nohup). One at a time.
@@ -76,4 +76,4 @@ auto unless_stopped(Work work) -> std::optional<std::invoke_result_t<Work>> {
   return std::move(*answer);
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

@@ -11,14 +11,18 @@
 #include "cbpf/base/printable.h"
 #include "tools/filter/inputs.h"
 #include "tools/filter/rules.h"
+#include "tools/filter/run.h"
 #include "tools/terminal/layout.h"
 #include "tools/weir/filter_input.h"
-#include "tools/weir/filter_run.h"
 
 namespace weir::tool {
 namespace {
 
 constexpr std::uint64_t kMostThreads = 256;
+
+using filter::FilterPlan;
+using filter::FilterRun;
+using filter::FilterTotals;
 
 nlohmann::json json_of(const FilterTotals& totals) {
   return {{"packets", totals.packets},
@@ -37,11 +41,11 @@ std::string line_of(const FilterTotals& totals, bool only_count) {
                                   totals.bytes_matched, totals.bytes_matched == 1 ? "" : "s");
 }
 
-void print_totals(const FilterRun& run) {
+void print_totals(const FilterRun& run, const Options& options) {
   const FilterPlan& plan = run.plan();
   std::FILE* out = plan.write == "-" ? stderr : stdout;
-  const bool only_count = plan.options.has("count");
-  if (!plan.options.has("json")) {
+  const bool only_count = options.has("count");
+  if (!options.has("json")) {
     for (std::size_t i = 0; i < plan.rules.size(); ++i) {
       fmt::print(out, "{}: {}\n", printable(plan.rules[i].name),
                  line_of(run.totals_of(i), only_count));
@@ -139,7 +143,18 @@ Status read_split(const Options& options, FilterPlan& plan) {
   return {};
 }
 
-Result<FilterPlan> read_plan(const Options& options) {
+// The filter for packets of a savefile, as the options say.
+filter::MakeFilter filter_maker(const FilterText& given, const Options& options) {
+  return [given, options](const std::string* expression, int link_type,
+                          bool swapped) -> Result<engine::Filter> {
+    const auto input =
+        make_filter_input(expression == nullptr ? given : FilterText{.text = *expression}, options,
+                          {.link_type = link_type, .savefile = true, .swapped = swapped});
+    return input ? Result<engine::Filter>(input->filter()) : tl::make_unexpected(input.error());
+  };
+}
+
+Result<FilterPlan> read_plan(const FilterText& filter, const Options& options) {
   const auto engine = options.has("engine") ? engine::engine_by_name(options.get("engine"))
                                             : engine::fastest_engine();
   if (!engine) {
@@ -163,17 +178,12 @@ Result<FilterPlan> read_plan(const Options& options) {
   if (!format) {
     return tl::make_unexpected(format.error());
   }
-  auto filter = read_filter_text(options);
-  if (!filter) {
-    return tl::make_unexpected(filter.error());
-  }
   const auto files = options.all("read");
-  const bool from_stdin = filter->from_stdin || options.get("split") == "-";
+  const bool from_stdin = filter.from_stdin || options.get("split") == "-";
   if (from_stdin && std::find(files.begin(), files.end(), "-") != files.end()) {
     return fail(ErrorCode::kUsage, "stdin cannot be both the filter and a savefile");
   }
-  FilterPlan plan{.options = options,
-                  .filter = std::move(*filter),
+  FilterPlan plan{.make_filter = filter_maker(filter, options),
                   .engine = *engine,
                   .most = *most,
                   .rotation = *rotation,
@@ -189,19 +199,20 @@ Result<FilterPlan> read_plan(const Options& options) {
 }
 
 // All that is read: savefiles, what holds the filters, and the lists that expressions name.
-filter::ReadFiles read_files(const FilterPlan& plan, const std::vector<std::string>& savefiles) {
+filter::ReadFiles read_files(const FilterPlan& plan, const FilterText& filter,
+                             const Options& options, const std::vector<std::string>& savefiles) {
   filter::ReadFiles read;
   for (const std::string& file : savefiles) {
     read.add(file);
   }
   for (const char* option : {"split", "expression-file", "asm", "bytecode"}) {
-    if (plan.options.has(option)) {
-      read.add(plan.options.get(option));
+    if (options.has(option)) {
+      read.add(options.get(option));
     }
   }
   std::vector<std::string> expressions;
-  if (plan.filter.form == FilterText::Form::kExpression) {
-    expressions.push_back(plan.filter.text);
+  if (filter.form == FilterText::Form::kExpression) {
+    expressions.push_back(filter.text);
   }
   for (const filter::Rule& rule : plan.rules) {
     expressions.push_back(rule.expression);
@@ -254,7 +265,11 @@ Ending run_files(FilterRun& run, filter::Progress& progress,
 }
 
 Status run(const Options& options) {
-  auto plan = read_plan(options);
+  const auto filter = read_filter_text(options);
+  if (!filter) {
+    return tl::make_unexpected(filter.error());
+  }
+  auto plan = read_plan(*filter, options);
   if (!plan) {
     return tl::make_unexpected(plan.error());
   }
@@ -266,7 +281,7 @@ Status run(const Options& options) {
   if (plan->several && !plan->write.empty()) {
     plan->survey = filter::survey_inputs(*files);
   }
-  plan->read = read_files(*plan, *files);
+  plan->read = read_files(*plan, *filter, options, *files);
   if (auto checked = plan->read.check_output("-"); !checked) {
     return checked;
   }
@@ -293,7 +308,7 @@ Status run(const Options& options) {
   }
   // What was whole of a damaged file counts.
   if (ending.status || (ending.counted && totals.packets != 0)) {
-    print_totals(filter_run);
+    print_totals(filter_run, options);
   }
   return ending.status;
 }

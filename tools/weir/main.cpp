@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "cbpf/base/printable.h"
+#include "tools/filter/out_of_memory.h"
 #include "tools/weir/command.h"
-#include "tools/weir/out_of_memory.h"
 #include "tools/weir/version.h"
 
 namespace weir::tool {
@@ -78,7 +78,7 @@ Status run_with(const Command& command, const std::vector<std::string>& argument
     const auto options = parse_options(command.options, arguments);
     return options ? command.run(*options) : tl::make_unexpected(options.error());
   } catch (const std::bad_alloc&) {
-    return out_of_memory();
+    return filter::out_of_memory();
   }
 }
 

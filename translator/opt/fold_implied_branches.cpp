@@ -4,7 +4,7 @@
 // folded, in whatever form it comes (the predicate propagation of BPF+, SIGCOMM 1999, with ranges
 // and bits added). See fact_propagation.h and value_facts.h.
 #include "translator/ir/rewrite.h"
-#include "translator/opt/analysis/fact_propagation.h"
+#include "translator/opt/fact_propagation.h"
 #include "translator/opt/passes.h"
 
 namespace weir::opt {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "translator/ir/rewrite.h"
-#include "translator/opt/analysis/fact_propagation.h"
+#include "translator/opt/fact_propagation.h"
 #include "translator/opt/passes.h"
 
 namespace weir::opt {

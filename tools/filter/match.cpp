@@ -1,10 +1,10 @@
 // What the filters of a run say of a batch: several rules at once where the engine can.
 #include <algorithm>
 
-#include "tools/weir/filter_run.h"
+#include "tools/filter/run.h"
 #include "translator/ir/build/join.h"
 
-namespace weir::tool {
+namespace weir::filter {
 
 // Where rules cannot be joined they run one by one, so an error here is none of the user's.
 Result<engine::Prepared*> FilterRun::joined_filter(std::size_t first, std::size_t count,
@@ -118,4 +118,4 @@ void FilterRun::decide_any(Verdicts& verdicts, std::size_t count) const {
   }
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

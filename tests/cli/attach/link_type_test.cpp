@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tests/cli/attach/standing.h"
 #include "tests/cli/cli.h"
-#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/tun.h"

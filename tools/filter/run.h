@@ -16,35 +16,33 @@
 #include "cbpf/base/sigbus_guard.h"
 #include "cbpf/savefile/reader.h"
 #include "tools/engine/engine.h"
+#include "tools/filter/filter_by_link_type.h"
 #include "tools/filter/output.h"
 #include "tools/filter/progress.h"
 #include "tools/filter/rules.h"
 #include "tools/filter/stop_signals.h"
 #include "tools/filter/survey.h"
 #include "tools/filter/written_files.h"
-#include "tools/weir/command.h"
-#include "tools/weir/filter_input.h"
 
-namespace weir::tool {
+namespace weir::filter {
 
-// What is run. The options say how filters are made for the packets of a file (filter_input.h).
+// What is run.
 struct FilterPlan {
-  const Options& options;
-  FilterText filter;  // Without rules, the one there is.
+  MakeFilter make_filter;
   engine::EngineId engine;
   std::uint64_t most = UINT64_MAX;  // Matching packets, after which the run ends.
-  filter::Rotation rotation;
+  Rotation rotation;
   std::optional<cbpf::SavefileFormat> format;  // Of --format.
-  filter::Survey survey;                       // Where several savefiles are written into one.
-  filter::ReadFiles read;        // Savefiles, rules, expressions and lists: none is written.
+  Survey survey;                               // Where several savefiles are written into one.
+  ReadFiles read;                // Savefiles, rules, expressions and lists: none is written.
   std::string write;             // Where what matches is written; empty: nowhere.
   bool packet_buffered = false;  // Each packet is written as it comes.
   bool several = false;          // Savefiles.
   std::uint32_t threads = 1;
-  // Of --split: its file, its rules (none: `filter` is all), and whether a packet
+  // Of --split: its file, its rules (none: there is one filter), and whether a packet
   // goes to the first rule it matches only.
   std::string rules_file;
-  std::vector<filter::Rule> rules;
+  std::vector<Rule> rules;
   bool first = false;
   bool strict = false;  // A filter that a link type does not take ends the run.
 };
@@ -62,47 +60,9 @@ struct FilterTotals {
   }
 };
 
-// Whether the error says that the filter is not one for the packets (a link type that is unknown or
-// lacks what the expression tests), and not that it cannot be made now.
-bool is_refusal(const Error& error);
-
-// The error of a run that a signal ended while a filter was compiled. Nobody is shown it.
-inline tl::unexpected<Error> stopped_compiling() {
-  return fail(ErrorCode::kSystem, "stopped while a filter was compiled");
-}
-
-// A filter as each link type of the files needs it, made when the first such packet comes.
-// Thread-safe.
-class FilterByLinkType {
- public:
-  // `rule` may be null: the filter of the plan.
-  FilterByLinkType(const FilterPlan& plan, const filter::Rule* rule) : plan_(plan), rule_(rule) {}
-
-  Result<engine::Prepared*> get(int link_type, bool swapped);
-  // What get() was made of.
-  Result<engine::Filter> filter(int link_type, bool swapped);
-  // Whether it could be made for one link type.
-  bool any();
-
- private:
-  struct Made {
-    engine::Filter filter;
-    std::unique_ptr<engine::Prepared> prepared;
-  };
-  Result<Made*> find(int link_type, bool swapped);
-  Result<Made> make(int link_type, bool swapped) const;
-  static Result<Made> make_now(const FilterText& text, const Options& options,
-                               engine::EngineId engine, const TrafficSource& source);
-
-  const FilterPlan& plan_;
-  const filter::Rule* rule_;
-  std::mutex mutex_;
-  std::map<std::pair<int, bool>, Result<Made>> made_;
-};
-
 class FilterRun {
  public:
-  FilterRun(FilterPlan plan, filter::Progress& progress);
+  FilterRun(FilterPlan plan, Progress& progress);
 
   // Reads the file and writes what matches. On an error what was read before it has been written.
   Status run(const std::string& file);
@@ -137,7 +97,7 @@ class FilterRun {
   // A filter and where its packets go.
   struct Branch {
     FilterByLinkType filters;
-    std::unique_ptr<filter::Output> output;
+    std::unique_ptr<Output> output;
     FilterTotals totals;
   };
   // What each filter says of each packet of a batch, and whether one of several took it.
@@ -189,7 +149,7 @@ class FilterRun {
   }
 
   FilterPlan plan_;
-  filter::Progress& progress_;
+  Progress& progress_;
   std::vector<std::unique_ptr<Branch>> branches_;
   std::optional<StopSignals> stop_;  // From the first filter on that is made.
   MapGuard guard_;
@@ -207,4 +167,4 @@ class FilterRun {
   FilterTotals totals_;
 };
 
-}  // namespace weir::tool
+}  // namespace weir::filter

@@ -1,9 +1,10 @@
-#include "translator/opt/analysis/fact_propagation.h"
+#include "translator/opt/fact_propagation.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "translator/opt/analysis/rewrite_values.h"
+#include "translator/opt/passes.h"
 
 namespace weir::opt {
 

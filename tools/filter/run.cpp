@@ -1,4 +1,4 @@
-#include "tools/weir/filter_run.h"
+#include "tools/filter/run.h"
 
 #include <fmt/format.h>
 
@@ -11,10 +11,9 @@
 #include "cbpf/base/printable.h"
 #include "cbpf/compile.h"
 #include "cbpf/savefile/writer.h"
-#include "tools/weir/filter_input.h"
-#include "tools/weir/out_of_memory.h"
+#include "tools/filter/out_of_memory.h"
 
-namespace weir::tool {
+namespace weir::filter {
 namespace {
 
 // Why the engine cannot be shown a packet, in one sentence.
@@ -47,86 +46,21 @@ void count(const cbpf::Batch& batch, const std::vector<std::uint32_t>& verdicts,
 
 }  // namespace
 
-bool is_refusal(const Error& error) {
-  return error.code == ErrorCode::kSyntax || error.code == ErrorCode::kUnsupported ||
-         error.code == ErrorCode::kInvalidProgram;
-}
-
-Result<engine::Prepared*> FilterByLinkType::get(int link_type, bool swapped) {
-  const std::scoped_lock lock(mutex_);
-  auto made = find(link_type, swapped);
-  return made ? Result<engine::Prepared*>((*made)->prepared.get())
-              : tl::make_unexpected(std::move(made.error()));
-}
-
-Result<engine::Filter> FilterByLinkType::filter(int link_type, bool swapped) {
-  const std::scoped_lock lock(mutex_);
-  auto made = find(link_type, swapped);
-  return made ? Result<engine::Filter>((*made)->filter)
-              : tl::make_unexpected(std::move(made.error()));
-}
-
-bool FilterByLinkType::any() {
-  const std::scoped_lock lock(mutex_);
-  return std::any_of(made_.begin(), made_.end(),
-                     [](const auto& made) { return made.second.has_value(); });
-}
-
-Result<FilterByLinkType::Made*> FilterByLinkType::find(int link_type, bool swapped) {
-  auto found = made_.find({link_type, swapped});
-  if (found == made_.end()) {
-    auto made = make(link_type, swapped).map_error([this](Error error) {
-      return rule_ == nullptr ? error : at_rule(std::move(error), *rule_, plan_.rules_file);
-    });
-    found = made_.emplace(std::pair(link_type, swapped), std::move(made)).first;
-  }
-  if (!found->second) {
-    return tl::make_unexpected(found->second.error());
-  }
-  return &*found->second;
-}
-
-Result<FilterByLinkType::Made> FilterByLinkType::make(int link_type, bool swapped) const {
-  auto made = unless_stopped(
-      [text = rule_ == nullptr ? plan_.filter : FilterText{.text = rule_->expression},
-       options = plan_.options, engine = plan_.engine,
-       source = TrafficSource{.link_type = link_type, .savefile = true, .swapped = swapped}] {
-        return make_now(text, options, engine, source);
-      });
-  if (!made) {
-    return stopped_compiling();
-  }
-  if (*made) {
-    if (const auto warning = engine::dialect_warning(plan_.engine, (*made)->filter)) {
-      fmt::print(stderr, "weir: warning: {}\n", printable(*warning));
-    }
-  }
-  return std::move(*made);
-}
-
-Result<FilterByLinkType::Made> FilterByLinkType::make_now(const FilterText& text,
-                                                          const Options& options,
-                                                          engine::EngineId engine,
-                                                          const TrafficSource& source) {
-  const auto input = make_filter_input(text, options, source);
-  if (!input) {
-    return tl::make_unexpected(input.error());
-  }
-  engine::Filter filter = input->filter();
-  auto prepared = engine::prepare(engine, filter);
-  if (!prepared) {
-    return tl::make_unexpected(prepared.error());
-  }
-  return Made{std::move(filter), std::move(*prepared)};
-}
-
-FilterRun::FilterRun(FilterPlan plan, filter::Progress& progress)
+FilterRun::FilterRun(FilterPlan plan, Progress& progress)
     : plan_(std::move(plan)), progress_(progress) {
+  const auto source = [this](const Rule* rule) {
+    return FilterByLinkType::Source{.make = plan_.make_filter,
+                                    .engine = plan_.engine,
+                                    .rule = rule,
+                                    .rules_file = plan_.rules_file};
+  };
   if (plan_.rules.empty()) {
-    branches_.push_back(std::unique_ptr<Branch>(new Branch{{plan_, nullptr}, nullptr, {}}));
+    branches_.push_back(
+        std::unique_ptr<Branch>(new Branch{FilterByLinkType(source(nullptr)), nullptr, {}}));
   }
-  for (const filter::Rule& rule : plan_.rules) {
-    branches_.push_back(std::unique_ptr<Branch>(new Branch{{plan_, &rule}, nullptr, {}}));
+  for (const Rule& rule : plan_.rules) {
+    branches_.push_back(
+        std::unique_ptr<Branch>(new Branch{FilterByLinkType(source(&rule)), nullptr, {}}));
   }
 }
 
@@ -256,7 +190,7 @@ void FilterRun::say_refused(const std::string& file) {
 cbpf::SavefileWriterOptions FilterRun::output_options(const cbpf::SavefileReader& reader,
                                                       cbpf::SavefileFormat format) const {
   auto options = cbpf::options_like(reader.header(), format);
-  options.nanoseconds = plan_.survey.nanoseconds || filter::has_nanoseconds(reader);
+  options.nanoseconds = plan_.survey.nanoseconds || has_nanoseconds(reader);
   if (plan_.several) {
     // The packets of the files to come may be longer than the first file's.
     options.snaplen = std::max(options.snaplen, cbpf::kDefaultSnaplen);
@@ -272,32 +206,31 @@ Status FilterRun::open_outputs(const cbpf::SavefileReader& reader) {
   std::vector<cbpf::SavefileFormat> formats;
   for (std::size_t i = 0; i < branches_.size(); ++i) {
     auto file = plan_.rules.empty() ? Result<std::string>(plan_.write)
-                                    : filter::rule_file(plan_.write, plan_.rules[i].name, format);
+                                    : rule_file(plan_.write, plan_.rules[i].name, format);
     if (!file) {
       return tl::make_unexpected(file.error());
     }
-    const auto own =
-        filter::choose_format(plan_.survey, plan_.format, filter::format_of_name(*file));
+    const auto own = choose_format(plan_.survey, plan_.format, format_of_name(*file));
     if (!own) {
       return tl::make_unexpected(own.error());
     }
     formats.push_back(own->value_or(format));
     files.push_back(std::move(*file));
   }
-  if (auto checked = filter::check_outputs(plan_.read, files, plan_.rotation); !checked) {
+  if (auto checked = check_outputs(plan_.read, files, plan_.rotation); !checked) {
     return checked;
   }
   if (plan_.survey.differ() && !plan_.format && formats.front() == cbpf::SavefileFormat::kPcapng) {
     say_differing();
   }
   for (std::size_t i = 0; i < branches_.size(); ++i) {
-    auto output = filter::Output::create(
+    auto output = Output::create(
         files[i], output_options(reader, formats[i]), plan_.rotation,
         [] { return std::time(nullptr); }, &plan_.read);
     if (!output) {
       return tl::make_unexpected(output.error());
     }
-    branches_[i]->output = std::make_unique<filter::Output>(std::move(*output));
+    branches_[i]->output = std::make_unique<Output>(std::move(*output));
   }
   return {};
 }
@@ -408,4 +341,4 @@ Status FilterRun::close() {
   return first;
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

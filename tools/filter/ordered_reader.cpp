@@ -11,10 +11,10 @@
 #include <thread>
 
 #include "cbpf/savefile/parallel_reader.h"
-#include "tools/weir/filter_run.h"
-#include "tools/weir/out_of_memory.h"
+#include "tools/filter/out_of_memory.h"
+#include "tools/filter/run.h"
 
-namespace weir::tool {
+namespace weir::filter {
 namespace {
 
 constexpr auto kBetweenSignals = std::chrono::milliseconds(50);
@@ -234,4 +234,4 @@ Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
   return status ? reading.result : status;
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

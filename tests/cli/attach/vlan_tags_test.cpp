@@ -1,16 +1,17 @@
 // VLAN tags at XDP, with live frames: a veth brings them beside the packet, not in it.
+#include "xdp/rules/vlan_tags.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tests/cli/attach/standing.h"
 #include "tests/cli/cli.h"
-#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "xdp/hooks/tc.h"
 #include "xdp/kernel/load.h"
-#include "xdp/rules/vlan_tags.h"
 
 namespace weir::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/cli/standing.h"
+#include "tests/cli/attach/standing.h"
 
 #include <gtest/gtest.h>
 

@@ -3,11 +3,11 @@
 
 #include "cbpf/base/result.h"
 
-namespace weir::tool {
+namespace weir::filter {
 
 inline tl::unexpected<Error> out_of_memory() {
   return fail(ErrorCode::kSystem,
               "out of memory: this takes more than the machine or its limits (ulimit -v) allow");
 }
 
-}  // namespace weir::tool
+}  // namespace weir::filter

@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "tests/cli/attach/standing.h"
 #include "tests/cli/cli.h"
-#include "tests/cli/standing.h"
 #include "tests/kernel/kernel.h"
 #include "tests/kernel/network.h"
 #include "tests/kernel/tun.h"
