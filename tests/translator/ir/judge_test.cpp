@@ -81,12 +81,12 @@ std::vector<std::vector<std::uint8_t>> chains(random::Choices& choices) {
       packet[six ? 20 : 23] = count == 0 ? 6 : header;
       for (std::uint32_t i = 1; i <= count; ++i) {
         const std::size_t at = packet.size();
-        packet.resize(at + (six ? 8 : 12));
+        packet.insert(packet.end(), six ? 8 : 12, 0);
         packet[at] = i == count ? static_cast<std::uint8_t>(count % 2 == 0 ? 6 : 17) : header;
         packet[at + 1] = six ? 0 : 1;
       }
       packets.push_back(packet);
-      packet.resize(packet.size() - packet.size() / 4);
+      packet.erase(packet.end() - static_cast<std::ptrdiff_t>(packet.size() / 4), packet.end());
       packets.push_back(packet);
       for (std::size_t i = 24; i < packet.size(); ++i) {
         packet[i] = choices.pick<std::uint8_t>({0, 1, 6, 17, 43, 51, 60});
