@@ -8,7 +8,7 @@ namespace weir {
 
 // Who has number n waits until all numbers before it have been passed on. Every number that was
 // given out has to be waited for and passed on, in whatever way the work in between ended.
-class Turns {
+class Sequencer {
  public:
   void wait(std::uint64_t number) const {
     for (;;) {
@@ -33,13 +33,13 @@ class Turns {
 // Has its turn while it lives.
 class Turn {
  public:
-  Turn(Turns& turns, std::uint64_t number) : turns_(turns) { turns.wait(number); }
+  Turn(Sequencer& turns, std::uint64_t number) : turns_(turns) { turns.wait(number); }
   ~Turn() { turns_.pass(); }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
  private:
-  Turns& turns_;
+  Sequencer& turns_;
 };
 
 }  // namespace weir

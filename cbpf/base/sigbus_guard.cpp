@@ -31,7 +31,7 @@ void on_bus_error(int number, siginfo_t* info, void*) {
 
 }  // namespace
 
-MapGuard::MapGuard() {
+SigbusGuard::SigbusGuard() {
   forget();
   struct sigaction action {};
   action.sa_sigaction = on_bus_error;
@@ -39,18 +39,18 @@ MapGuard::MapGuard() {
   ::sigaction(SIGBUS, &action, &g_old_bus);
 }
 
-MapGuard::~MapGuard() {
+SigbusGuard::~SigbusGuard() {
   forget();
   ::sigaction(SIGBUS, &g_old_bus, nullptr);
 }
 
-void MapGuard::watch(const std::uint8_t* begin, std::size_t size) {
+void SigbusGuard::watch(const std::uint8_t* begin, std::size_t size) {
   g_begin = 0;
   g_end = reinterpret_cast<std::uintptr_t>(begin) + size;
   g_begin = reinterpret_cast<std::uintptr_t>(begin);
   g_broken = false;
 }
 
-bool MapGuard::broken() const { return g_broken; }
+bool SigbusGuard::broken() const { return g_broken; }
 
 }  // namespace weir

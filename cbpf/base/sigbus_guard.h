@@ -12,12 +12,12 @@ namespace weir {
 // reads asks before believing what was read. Anywhere else the signal does what it did before.
 //
 // A signal handler can reach nothing but what is static, so there is one at a time.
-class MapGuard {
+class SigbusGuard {
  public:
-  MapGuard();
-  ~MapGuard();
-  MapGuard(const MapGuard&) = delete;
-  MapGuard& operator=(const MapGuard&) = delete;
+  SigbusGuard();
+  ~SigbusGuard();
+  SigbusGuard(const SigbusGuard&) = delete;
+  SigbusGuard& operator=(const SigbusGuard&) = delete;
 
   // Watches this region, and no other one any more; forgets what was broken in the one before.
   void watch(const std::uint8_t* begin, std::size_t size);

@@ -8,18 +8,18 @@
 namespace weir {
 
 template <typename T>
-struct UnwrittenDelete {
+struct UninitializedDelete {
   void operator()(T* array) const { ::operator delete(array); }
 };
 template <typename T>
-using UnwrittenArray = std::unique_ptr<T[], UnwrittenDelete<T>>;
+using UninitializedArray = std::unique_ptr<T[], UninitializedDelete<T>>;
 
 // Room for so many, of which each has to be written before it is read. Where T has defaults,
 // make_unique_for_overwrite() would write them, and the kernel would have to find a page for each.
 template <typename T>
-UnwrittenArray<T> make_unwritten(std::size_t count) {
+UninitializedArray<T> make_uninitialized(std::size_t count) {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
-  return UnwrittenArray<T>(static_cast<T*>(::operator new(count * sizeof(T))));
+  return UninitializedArray<T>(static_cast<T*>(::operator new(count * sizeof(T))));
 }
 
 }  // namespace weir

@@ -36,7 +36,7 @@ SavefileMap::~SavefileMap() {
   }
 }
 
-std::optional<SavefileMap> SavefileMap::of_file(int fd, MapGuard& guard) {
+std::optional<SavefileMap> SavefileMap::of_file(int fd, SigbusGuard& guard) {
   struct stat file {};
   if (::fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size <= 0) {
     return std::nullopt;

@@ -24,7 +24,7 @@ class SavefileMap {
 
   // Nothing where the descriptor is no regular file or the kernel refuses. `guard` must outlive the
   // map and watches it from now on.
-  static std::optional<SavefileMap> of_file(int fd, MapGuard& guard);
+  static std::optional<SavefileMap> of_file(int fd, SigbusGuard& guard);
 
   std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }
@@ -42,7 +42,7 @@ class SavefileMap {
  private:
   void swap(SavefileMap& other) noexcept;
 
-  MapGuard* guard_ = nullptr;
+  SigbusGuard* guard_ = nullptr;
   std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
 };

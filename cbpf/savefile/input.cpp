@@ -80,7 +80,7 @@ Status SavefileInput::move_before_area() {
   return {};
 }
 
-std::optional<SavefileMap> SavefileInput::map_rest(MapGuard& guard) const {
+std::optional<SavefileMap> SavefileInput::map_rest(SigbusGuard& guard) const {
   const auto position = place();
   auto map = position ? SavefileMap::of_file(fd_.get(), guard) : std::nullopt;
   if (map && *position >= map->size()) {

@@ -88,7 +88,7 @@ class SavefileInput {
 
   // The file as memory, for whoever reads it past the window; nothing where that cannot be, or
   // where nothing is behind the window. Nobody else is guarded by `guard`, which outlives the map.
-  std::optional<SavefileMap> map_rest(MapGuard& guard) const;
+  std::optional<SavefileMap> map_rest(SigbusGuard& guard) const;
 
   // Reads on past the window, into other memory; 0 at the end. The errors are those of fill().
   Result<std::size_t> read(std::span<std::uint8_t> to);

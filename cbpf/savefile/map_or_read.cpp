@@ -14,18 +14,18 @@ constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 
 }  // namespace
 
-SavefileWay SavefileWayCosts::choose(std::uint64_t number) const {
-  for (const SavefileWay way : {SavefileWay::kMap, SavefileWay::kRead}) {
+MapOrRead MapOrReadCosts::choose(std::uint64_t number) const {
+  for (const MapOrRead way : {MapOrRead::kMap, MapOrRead::kRead}) {
     if (of(way).tried < kTries) {
       return way;
     }
   }
   const bool other = number % kTryAgain == 0;
-  const bool map = of(SavefileWay::kMap).nanoseconds <= of(SavefileWay::kRead).nanoseconds;
-  return map != other ? SavefileWay::kMap : SavefileWay::kRead;
+  const bool map = of(MapOrRead::kMap).nanoseconds <= of(MapOrRead::kRead).nanoseconds;
+  return map != other ? MapOrRead::kMap : MapOrRead::kRead;
 }
 
-void SavefileWayCosts::add(SavefileWay way, std::size_t bytes, std::uint64_t nanoseconds) {
+void MapOrReadCosts::add(MapOrRead way, std::size_t bytes, std::uint64_t nanoseconds) {
   if (bytes == 0) {
     return;
   }

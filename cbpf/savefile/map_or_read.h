@@ -9,17 +9,17 @@
 
 namespace weir::cbpf {
 
-enum class SavefileWay : std::uint8_t { kMap, kRead };
+enum class MapOrRead : std::uint8_t { kMap, kRead };
 
 // What either way has cost lately. Any thread may call.
-class SavefileWayCosts {
+class MapOrReadCosts {
  public:
   // For the piece of this number, from 1: the cheaper way, and now and then the other one, since a
   // file may be half in memory.
-  SavefileWay choose(std::uint64_t number) const;
+  MapOrRead choose(std::uint64_t number) const;
 
   // That so many bytes have taken so many nanoseconds.
-  void add(SavefileWay way, std::size_t bytes, std::uint64_t nanoseconds);
+  void add(MapOrRead way, std::size_t bytes, std::uint64_t nanoseconds);
 
  private:
   struct Cost {
@@ -28,7 +28,7 @@ class SavefileWayCosts {
     std::atomic<std::uint64_t> nanoseconds{0};
     std::atomic<std::uint32_t> tried{0};
   };
-  const Cost& of(SavefileWay way) const { return costs_[static_cast<std::size_t>(way)]; }
+  const Cost& of(MapOrRead way) const { return costs_[static_cast<std::size_t>(way)]; }
 
   std::array<Cost, 2> costs_;
 };

@@ -49,7 +49,8 @@ SavefileWindow SavefilePiece::place_before(Bytes left, std::size_t read) {
   return {.data = begin, .size = left.size() + read, .offset = 0};
 }
 
-SavefilePieces::SavefilePieces(SavefileReader& reader, MapGuard* guard, SavefileCut cut)
+SavefileParallelReader::SavefileParallelReader(SavefileReader& reader, SigbusGuard* guard,
+                                               SavefileCut cut)
     : source_(*reader.source_), cut_(cut), size_(cut.least_piece) {
   SavefileScan& scan = source_.scan();
   const auto position = scan.input.place();
@@ -72,14 +73,14 @@ SavefilePieces::SavefilePieces(SavefileReader& reader, MapGuard* guard, Savefile
   }
 }
 
-Status SavefilePieces::intact() const {
+Status SavefileParallelReader::intact() const {
   if (shorter_ || (map_ && map_->broken())) {
     return source_.scan().invalid("the file became shorter while it was read");
   }
   return {};
 }
 
-bool SavefilePieces::next(SavefilePiece& piece) {
+bool SavefileParallelReader::next(SavefilePiece& piece) {
   piece.number_ = numbers_.fetch_add(1, std::memory_order_relaxed);
   piece.batches_.clear();
   piece.chains_.clear();
@@ -112,7 +113,7 @@ bool SavefilePieces::next(SavefilePiece& piece) {
 }
 
 // Brings a piece into reach and guesses where its records are, and remembers what that took.
-Result<std::size_t> SavefilePieces::read_ahead(SavefilePiece& piece) {
+Result<std::size_t> SavefileParallelReader::read_ahead(SavefilePiece& piece) {
   const std::uint64_t before = cpu_nanoseconds();
   // The first piece has to find memory for what it writes.
   bool costs_the_usual = std::exchange(piece.used_, true);
@@ -121,14 +122,14 @@ Result<std::size_t> SavefilePieces::read_ahead(SavefilePiece& piece) {
   }
   const std::uint64_t position = position_of(piece);
   const bool mapped = map_ && position < map_->size();
-  piece.way_ = mapped ? costs_.choose(piece.number_) : SavefileWay::kRead;
+  piece.way_ = mapped ? costs_.choose(piece.number_) : MapOrRead::kRead;
   Result<std::size_t> read = 0;
   switch (piece.way_) {
-    case SavefileWay::kMap:
+    case MapOrRead::kMap:
       read = bring(piece);
       guess(piece, {map_->data() + position, *read});
       break;
-    case SavefileWay::kRead:
+    case MapOrRead::kRead:
       costs_the_usual &= piece.has_memory(size_);
       if (!piece.make_memory(size_)) {
         return no_memory();
@@ -146,7 +147,7 @@ Result<std::size_t> SavefilePieces::read_ahead(SavefilePiece& piece) {
   return read;
 }
 
-void SavefilePieces::guess(SavefilePiece& piece, Bytes bytes) const {
+void SavefileParallelReader::guess(SavefilePiece& piece, Bytes bytes) const {
   if (rules_) {
     SavefileRecordRules rules = *rules_;
     rules.seconds = seconds_.load(std::memory_order_relaxed);
@@ -155,7 +156,7 @@ void SavefilePieces::guess(SavefilePiece& piece, Bytes bytes) const {
 }
 
 // The same as read_at() for a mapped piece.
-std::size_t SavefilePieces::bring(const SavefilePiece& piece) const {
+std::size_t SavefileParallelReader::bring(const SavefilePiece& piece) const {
   const std::uint64_t begin = position_of(piece);
   const std::uint64_t end = std::min<std::uint64_t>(begin + size_, map_->size());
   map_->bring(begin, end);
@@ -163,15 +164,16 @@ std::size_t SavefilePieces::bring(const SavefilePiece& piece) const {
 }
 
 // What is left of the piece before stands in front of this one as it is.
-SavefileWindow SavefilePieces::mapped_window(SavefilePiece& piece, std::size_t brought) const {
+SavefileWindow SavefileParallelReader::mapped_window(SavefilePiece& piece,
+                                                     std::size_t brought) const {
   const std::uint64_t begin = origin_ + rest_offset_;
   const std::uint64_t end = position_of(piece) + brought;
   piece.held_begin_ = begin;
   return {.data = map_->data() + begin, .size = end - begin, .offset = 0, .mapped = true};
 }
 
-Result<SavefileWindow> SavefilePieces::window(SavefilePiece& piece, std::size_t read) {
-  if (piece.way_ == SavefileWay::kMap) {
+Result<SavefileWindow> SavefileParallelReader::window(SavefilePiece& piece, std::size_t read) {
+  if (piece.way_ == MapOrRead::kMap) {
     return mapped_window(piece, read);
   }
   Bytes rest(rest_.get(), rest_size_);
@@ -187,14 +189,16 @@ Result<SavefileWindow> SavefilePieces::window(SavefilePiece& piece, std::size_t 
   return window;
 }
 
-tl::unexpected<Error> SavefilePieces::no_memory() const { return source_.scan().no_memory(); }
+tl::unexpected<Error> SavefileParallelReader::no_memory() const {
+  return source_.scan().no_memory();
+}
 
 // Keeps a piece in which the record at its front does not end, so that such a record is copied once
 // and not with each of its pieces. True when that is all there is to do.
-bool SavefilePieces::gather(SavefilePiece& piece, std::size_t read) {
+bool SavefileParallelReader::gather(SavefilePiece& piece, std::size_t read) {
   const std::uint64_t have =
       rest_in_map_ ? position_of(piece) - origin_ - rest_offset_ : rest_size_;
-  if (piece.way_ == SavefileWay::kMap || read == 0 || have + read >= record_length_) {
+  if (piece.way_ == MapOrRead::kMap || read == 0 || have + read >= record_length_) {
     return false;
   }
   if (rest_in_map_ && position_of(piece) + read > map_->size()) {
@@ -208,7 +212,7 @@ bool SavefilePieces::gather(SavefilePiece& piece, std::size_t read) {
 }
 
 // Adds to what is left. False without memory.
-bool SavefilePieces::keep(Bytes more) {
+bool SavefileParallelReader::keep(Bytes more) {
   const std::size_t size = rest_size_ + more.size();
   if (size > rest_capacity_) {
     Pages larger = make_pages(2 * size);
@@ -227,7 +231,8 @@ bool SavefilePieces::keep(Bytes more) {
 }
 
 // A whole piece, or less at the end of the file.
-Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, SavefilePiece& piece) const {
+Result<std::size_t> SavefileParallelReader::read_at(std::uint64_t position,
+                                                    SavefilePiece& piece) const {
   std::uint8_t* const to = piece.area();
   std::size_t count = 0;
   while (count < size_) {
@@ -245,9 +250,9 @@ Result<std::size_t> SavefilePieces::read_at(std::uint64_t position, SavefilePiec
 
 // What is there, as from a pipe, as soon as it holds a whole record. A compressed file is unpacked
 // for a good part of a piece, since every call gives a little.
-Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
+Result<std::size_t> SavefileParallelReader::read_on(SavefilePiece& piece) {
   SavefileInput& input = source_.scan().input;
-  piece.way_ = SavefileWay::kRead;
+  piece.way_ = MapOrRead::kRead;
   if (!piece.make_memory(size_)) {
     return no_memory();
   }
@@ -267,10 +272,10 @@ Result<std::size_t> SavefilePieces::read_on(SavefilePiece& piece) {
 }
 
 // What has been read with the header of the file.
-void SavefilePieces::find_first(SavefilePiece& piece) {
+void SavefileParallelReader::find_first(SavefilePiece& piece) {
   SavefileScan& scan = source_.scan();
   bytes_read_ = scan.input.bytes_read();
-  piece.way_ = SavefileWay::kRead;
+  piece.way_ = MapOrRead::kRead;
   if (scan.scanned != 0) {
     piece.batches_.push_back(scan.batch());
   }
@@ -283,7 +288,7 @@ void SavefilePieces::find_first(SavefilePiece& piece) {
   keep_rest(piece);
 }
 
-void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
+void SavefileParallelReader::find(SavefilePiece& piece, Result<std::size_t> read) {
   SavefileScan& scan = source_.scan();
   if (!read) {
     piece.end_ = tl::make_unexpected(std::move(read.error()));
@@ -314,20 +319,20 @@ void SavefilePieces::find(SavefilePiece& piece, Result<std::size_t> read) {
       piece.end_ = source_.format().cut_off();
     }
   }
-  if (piece.way_ == SavefileWay::kMap) {
+  if (piece.way_ == MapOrRead::kMap) {
     piece.held_end_ = origin_ + scan.position();
   }
   keep_rest(piece);
 }
 
 // All batches of the window, and the error behind them.
-void SavefilePieces::find_batches(SavefilePiece& piece) {
+void SavefileParallelReader::find_batches(SavefilePiece& piece) {
   SavefileScan& scan = source_.scan();
   const std::size_t size = scan.window.size;
   const std::size_t first = std::min<std::uint64_t>(record_length_, size - scan.scanned);
   piece.found_.reserve((size - scan.scanned - first) / kLeastRecord + 2, scan.header.format);
   bool wrong = false;
-  for (const SavefileChains::Chain& chain : piece.chains_.chains()) {
+  for (const SavefileRecordFinder::Chain& chain : piece.chains_.chains()) {
     const auto begin = static_cast<std::size_t>(chain.begin - scan.window.data);
     if (!find_up_to(piece, begin)) {
       return;
@@ -349,7 +354,7 @@ void SavefilePieces::find_batches(SavefilePiece& piece) {
 }
 
 // Takes, one by one, the records that are whole before this place. False at an error.
-bool SavefilePieces::find_up_to(SavefilePiece& piece, std::size_t end) {
+bool SavefileParallelReader::find_up_to(SavefilePiece& piece, std::size_t end) {
   SavefileScan& scan = source_.scan();
   scan.window.size = end;
   while (scan.scanned < end) {
@@ -369,7 +374,8 @@ bool SavefilePieces::find_up_to(SavefilePiece& piece, std::size_t end) {
 }
 
 // Takes a chain that begins where the records before it end.
-void SavefilePieces::take_chain(SavefilePiece& piece, const SavefileChains::Chain& chain) {
+void SavefileParallelReader::take_chain(SavefilePiece& piece,
+                                        const SavefileRecordFinder::Chain& chain) {
   SavefileScan& scan = source_.scan();
   const std::uint8_t* begin = chain.begin;
   for (std::size_t first = 0; first < chain.packets.size(); first += kMaxBatch) {
@@ -395,9 +401,9 @@ void SavefilePieces::take_chain(SavefilePiece& piece, const SavefileChains::Chai
   }
 }
 
-void SavefilePieces::keep_rest(SavefilePiece& piece) {
+void SavefileParallelReader::keep_rest(SavefilePiece& piece) {
   const SavefileScan& scan = source_.scan();
-  rest_in_map_ = piece.way_ == SavefileWay::kMap;
+  rest_in_map_ = piece.way_ == MapOrRead::kMap;
   rest_size_ = 0;
   if (!ended_ && !rest_in_map_ && !keep(scan.window.bytes().subspan(scan.scanned))) {
     piece.end_ = no_memory();

@@ -36,7 +36,7 @@ class SavefilePiece {
   std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
-  friend class SavefilePieces;
+  friend class SavefileParallelReader;
   std::uint8_t* area() { return memory_.get() + area_; }
   bool has_memory(std::size_t size) const { return memory_ != nullptr && size_ == size; }
   bool make_memory(std::size_t size);
@@ -47,12 +47,12 @@ class SavefilePiece {
   std::vector<Batch> batches_;
   Status end_;
   std::uint64_t bytes_read_ = 0;
-  SavefileWay way_ = SavefileWay::kRead;
+  MapOrRead way_ = MapOrRead::kRead;
   bool used_ = false;  // Memory has been found for it.
   Pages memory_;
   std::size_t area_ = 0;  // Where in the memory the piece is read to.
   std::size_t size_ = 0;  // Of what can be read there.
-  SavefileChains chains_;
+  SavefileRecordFinder chains_;
   SavefileFound found_;  // What was not in a chain.
   // Of a mapped file, the range that only this piece needs.
   std::size_t held_begin_ = 0;
@@ -63,17 +63,18 @@ class SavefilePiece {
 struct SavefileCut {
   std::size_t least_piece = std::size_t{1} << 20;
   std::size_t most_piece = std::size_t{4} << 20;
-  std::size_t least_part = SavefileChains::kLeastPart;  // Of a piece, see there.
+  std::size_t least_part = SavefileRecordFinder::kLeastPart;  // Of a piece, see there.
 };
 
-class SavefilePieces {
+class SavefileParallelReader {
  public:
   // Takes over a reader of which no batch has been read. It must outlive this object and is not
   // asked for batches any more.
   //
   // With a guard, which has to outlive this object, a file may be read as memory; the caller then
   // asks intact() before it believes what it has made of a piece.
-  explicit SavefilePieces(SavefileReader& reader, MapGuard* guard = nullptr, SavefileCut cut = {});
+  explicit SavefileParallelReader(SavefileReader& reader, SigbusGuard* guard = nullptr,
+                                  SavefileCut cut = {});
 
   // The next piece; false when there is none. Any thread may call. Numbers are given out in the
   // order of the calls, and a call returns when the pieces before its own have been found.
@@ -105,14 +106,14 @@ class SavefilePieces {
   void guess(SavefilePiece& piece, Bytes bytes) const;
   void find_batches(SavefilePiece& piece);
   bool find_up_to(SavefilePiece& piece, std::size_t end);
-  void take_chain(SavefilePiece& piece, const SavefileChains::Chain& chain);
+  void take_chain(SavefilePiece& piece, const SavefileRecordFinder::Chain& chain);
   void keep_rest(SavefilePiece& piece);
 
   SavefileSource& source_;
   SavefileCut cut_;
   bool at_any_place_ = false;
   std::optional<SavefileMap> map_;
-  SavefileWayCosts costs_;
+  MapOrReadCosts costs_;
   std::atomic<bool> shorter_{false};  // Than the map.
   std::size_t size_ = 0;              // Of a piece.
   std::uint64_t position_ = 0;        // In the file, of piece 1.
@@ -122,7 +123,7 @@ class SavefilePieces {
   std::atomic<std::uint64_t> numbers_{0};
 
   // Of whoever has the turn.
-  Turns turns_;
+  Sequencer turns_;
   // What is left of the pieces before, from the end of their last whole record.
   Pages rest_;
   std::size_t rest_size_ = 0;

@@ -142,9 +142,9 @@ void SavefileFound::reserve(std::size_t size, SavefileFormat format) {
     return;
   }
   capacity = 0;
-  packets = make_unwritten<PacketBytes>(size);
+  packets = make_uninitialized<PacketBytes>(size);
   if (format == SavefileFormat::kPcapng) {
-    blocks = make_unwritten<PacketBlock>(size);
+    blocks = make_uninitialized<PacketBlock>(size);
   }
   capacity = size;
 }

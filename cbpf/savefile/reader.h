@@ -158,7 +158,7 @@ class SavefileReader {
   std::uint64_t bytes_read() const;
 
  private:
-  friend class SavefilePieces;
+  friend class SavefileParallelReader;
   explicit SavefileReader(std::unique_ptr<SavefileSource> source);
   std::unique_ptr<SavefileSource> source_;
 };

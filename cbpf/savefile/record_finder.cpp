@@ -91,14 +91,15 @@ const std::uint8_t* find_likely(const std::uint8_t* begin, const std::uint8_t* e
 
 }  // namespace
 
-struct SavefileChains::Walker {
+struct SavefileRecordFinder::Walker {
   const std::uint8_t* at = nullptr;
   const std::uint8_t* limit = nullptr;  // The last record of the chain begins before it.
   PacketBytes* out = nullptr;
   std::size_t chain = 0;
 };
 
-void SavefileChains::find(Bytes bytes, const SavefileRecordRules& rules, std::size_t least_part) {
+void SavefileRecordFinder::find(Bytes bytes, const SavefileRecordRules& rules,
+                                std::size_t least_part) {
   clear();
   if (rest_ > 0) {
     --rest_;
@@ -109,9 +110,10 @@ void SavefileChains::find(Bytes bytes, const SavefileRecordRules& rules, std::si
   join();
 }
 
-void SavefileChains::distrust() { rest_ = kRest; }
+void SavefileRecordFinder::distrust() { rest_ = kRest; }
 
-void SavefileChains::guess(Bytes bytes, const SavefileRecordRules& rules, std::size_t least_part) {
+void SavefileRecordFinder::guess(Bytes bytes, const SavefileRecordRules& rules,
+                                 std::size_t least_part) {
   const std::size_t parts = std::min(bytes.size() / least_part, kMost);
   if (parts == 0) {
     return;
@@ -156,11 +158,11 @@ void SavefileChains::guess(Bytes bytes, const SavefileRecordRules& rules, std::s
 }
 
 template <bool kSwapped>
-void SavefileChains::walk(Bytes bytes, std::uint32_t most_captured) {
+void SavefileRecordFinder::walk(Bytes bytes, std::uint32_t most_captured) {
   const std::uint8_t* const end = bytes.data() + bytes.size();
   // Records of 16 bytes at least, and one for each chain that begins before its limit.
   if (const std::size_t wanted = bytes.size() / kPcapRecordHeader + 2 * kMost; capacity_ < wanted) {
-    packets_ = make_unwritten<PacketBytes>(wanted);
+    packets_ = make_uninitialized<PacketBytes>(wanted);
     capacity_ = wanted;
   }
   std::array<Walker, kMost> walkers;
@@ -217,7 +219,7 @@ void SavefileChains::walk(Bytes bytes, std::uint32_t most_captured) {
 }
 
 // Makes one of those that go on where another ends.
-void SavefileChains::join() {
+void SavefileRecordFinder::join() {
   std::size_t joined = 0;
   for (std::size_t i = 1; i < count_; ++i) {
     Chain& chain = chains_[joined];

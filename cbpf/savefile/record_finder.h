@@ -29,7 +29,7 @@ struct SavefileRecordRules {
   std::uint32_t seconds = 0;        // Some time in the file.
 };
 
-class SavefileChains {
+class SavefileRecordFinder {
  public:
   // Shorter parts are hardly worth the guess.
   static constexpr std::size_t kLeastPart = std::size_t{32} << 10;
@@ -65,7 +65,7 @@ class SavefileChains {
 
   std::array<Chain, kMost> chains_;
   std::size_t count_ = 0;
-  UnwrittenArray<PacketBytes> packets_;
+  UninitializedArray<PacketBytes> packets_;
   std::size_t capacity_ = 0;
   std::uint32_t rest_ = 0;  // So many calls will find nothing.
 };

@@ -19,8 +19,8 @@ namespace weir::cbpf {
 // The packets that were found. They are written without a look at the capacity, so whoever writes
 // asks first.
 struct SavefileFound {
-  UnwrittenArray<PacketBytes> packets;
-  UnwrittenArray<PacketBlock> blocks;  // As many, of pcapng.
+  UninitializedArray<PacketBytes> packets;
+  UninitializedArray<PacketBlock> blocks;  // As many, of pcapng.
   std::size_t capacity = 0;
   std::size_t count = 0;
   // Copies of packets that are not as they are in the file, for as long as the others hold.

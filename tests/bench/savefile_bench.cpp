@@ -7,7 +7,7 @@
 //   floor     read() of the whole file in blocks of 512 KiB, nothing else
 //   libpcap   pcap_next_ex() to the end
 //   batches   SavefileReader, batch by batch
-//   copied    SavefilePieces in one thread, its bytes copied by pread()
+//   copied    SavefileParallelReader in one thread, its bytes copied by pread()
 //   pieces    the same with a guard, so that the file is read as memory where that is cheaper
 //
 // and how many times faster than libpcap each is (the median of the rounds' ratios). The file is
@@ -123,10 +123,10 @@ Found read_in_batches(const Fd& file) {
   }
 }
 
-Found read_in_pieces(const Fd& file, MapGuard* guard) {
+Found read_in_pieces(const Fd& file, SigbusGuard* guard) {
   Found found;
   auto reader = cbpf::SavefileReader::from_fd(duplicate(file), "file");
-  cbpf::SavefilePieces pieces(*reader, guard);
+  cbpf::SavefileParallelReader pieces(*reader, guard);
   cbpf::SavefilePiece piece;
   while (pieces.next(piece)) {
     for (const cbpf::Batch& batch : piece.batches()) {
@@ -137,7 +137,7 @@ Found read_in_pieces(const Fd& file, MapGuard* guard) {
 }
 
 Found read_guarded(const Fd& file) {
-  MapGuard guard;
+  SigbusGuard guard;
   return read_in_pieces(file, &guard);
 }
 

@@ -103,15 +103,15 @@ class Contest {
     const auto classic = cbpf::validate(cbpf::compile(filter.expression).value()).value();
     const ebpf::Program program = translate(classic).value();
     machine_ = std::make_unique<vm::Machine>(vm::Machine::load(program).value());
-    const auto native = [&program](jit::LaneUse lanes) {
+    const auto native = [&program](jit::SimdUse lanes) {
       return std::make_unique<jit::NativeProgram>(
           jit::NativeProgram::compile(program, {},
                                       {.runs_on = jit::RunsOn::kPackets, .lanes = lanes})
               .value());
     };
-    native_ = native(jit::LaneUse::kMeasured);
-    each_ = native(jit::LaneUse::kNever);
-    lanes_ = native(jit::LaneUse::kAlways);
+    native_ = native(jit::SimdUse::kMeasured);
+    each_ = native(jit::SimdUse::kNever);
+    lanes_ = native(jit::SimdUse::kAlways);
     for (const cbpf::Packet& packet : traffic_.packets) {
       user_.push_back({.data = packet.captured.data(),
                        .captured = static_cast<std::uint32_t>(packet.captured.size()),

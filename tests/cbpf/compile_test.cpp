@@ -84,7 +84,7 @@ TEST_P(WrongExpression, GetsLibpcapsSentenceAndACaret) {
 constexpr char kSyntaxError[] = "can't parse filter expression: syntax error";
 
 INSTANTIATE_TEST_SUITE_P(
-    Expressions, WrongExpression,
+    ValueClasses, WrongExpression,
     testing::Values(
         Wrong{"tcp prot 80", kSyntaxError, "    ^~~~"},  //
         Wrong{"(tcp", kSyntaxError, "    ^"},            //

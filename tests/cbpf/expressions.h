@@ -1,4 +1,4 @@
-// Expressions that between them make libpcap emit most of what it can, and their programs.
+// ValueClasses that between them make libpcap emit most of what it can, and their programs.
 #pragma once
 
 #include <pcap/pcap.h>

@@ -49,16 +49,16 @@ std::vector<std::size_t> many_lengths(std::size_t count) {
   return lengths;
 }
 
-TEST(SavefileChains, AreOneForAnOrdinaryFile) {
+TEST(SavefileRecordFinder, AreOneForAnOrdinaryFile) {
   for (const bool big : {false, true}) {
     const auto lengths = many_lengths(1000);
     const FileBytes file = records(big, lengths);
     const Bytes bytes(file.get());
-    SavefileChains chains;
+    SavefileRecordFinder chains;
     for (const std::size_t part : {std::size_t{4096}, std::size_t{20'000}, bytes.size()}) {
       chains.find(bytes, rules_of(big), part);
       ASSERT_EQ(chains.chains().size(), 1U);
-      const SavefileChains::Chain& chain = chains.chains().front();
+      const SavefileRecordFinder::Chain& chain = chains.chains().front();
       EXPECT_EQ(chain.begin, bytes.data());
       EXPECT_EQ(chain.end, bytes.data() + bytes.size());
       ASSERT_EQ(chain.packets.size(), lengths.size());
@@ -74,15 +74,15 @@ TEST(SavefileChains, AreOneForAnOrdinaryFile) {
 }
 
 // Bytes that begin and end in the middle of a record.
-TEST(SavefileChains, BeginAndEndWithWholeRecords) {
+TEST(SavefileRecordFinder, BeginAndEndWithWholeRecords) {
   const auto lengths = many_lengths(200);
   const FileBytes file = records(false, lengths);
   for (std::size_t cut = 1; cut < 1500; cut += 13) {
     const Bytes bytes = Bytes(file.get()).subspan(cut, file.get().size() - 2 * cut);
-    SavefileChains chains;
+    SavefileRecordFinder chains;
     chains.find(bytes, rules_of(false), 4096);
     ASSERT_EQ(chains.chains().size(), 1U);
-    const SavefileChains::Chain& chain = chains.chains().front();
+    const SavefileRecordFinder::Chain& chain = chains.chains().front();
     std::size_t begin = 0;
     std::size_t first = 0;
     while (begin < cut) {
@@ -95,19 +95,19 @@ TEST(SavefileChains, BeginAndEndWithWholeRecords) {
   }
 }
 
-TEST(SavefileChains, AreNotGuessedWhereTimesAreOthers) {
+TEST(SavefileRecordFinder, AreNotGuessedWhereTimesAreOthers) {
   const FileBytes file = records(false, many_lengths(500));
   SavefileRecordRules rules = rules_of(false);
   rules.seconds += 1U << 20;
-  SavefileChains chains;
+  SavefileRecordFinder chains;
   chains.find(file.get(), rules, 4096);
   EXPECT_TRUE(chains.chains().empty());
 }
 
 // A bad guess costs time, so it is not made again at once.
-TEST(SavefileChains, RestWhenTheyWereWrong) {
+TEST(SavefileRecordFinder, RestWhenTheyWereWrong) {
   const FileBytes file = records(false, many_lengths(500));
-  SavefileChains chains;
+  SavefileRecordFinder chains;
   chains.find(file.get(), rules_of(false), 4096);
   EXPECT_FALSE(chains.chains().empty());
   chains.distrust();
@@ -164,10 +164,10 @@ MadeFile make_file(random::Choices& choices, std::uint32_t imitating, std::size_
 // All that the pieces give, in their order.
 ReadFile read_in_pieces(const std::vector<std::uint8_t>& bytes, SavefileCut cut, bool mapped,
                         int threads) {
-  MapGuard guard;
+  SigbusGuard guard;
   auto reader = SavefileReader::from_fd(test::file_of(bytes), "test.pcap");
   EXPECT_TRUE(reader);
-  SavefilePieces pieces(*reader, mapped ? &guard : nullptr, cut);
+  SavefileParallelReader pieces(*reader, mapped ? &guard : nullptr, cut);
   std::vector<ReadFile> parts(bytes.size() / cut.least_piece + 100);
   const auto work = [&] {
     SavefilePiece piece;
@@ -215,7 +215,7 @@ void expect_the_same(random::Choices& choices, const std::vector<std::uint8_t>& 
   }
 }
 
-TEST(SavefileChains, AreNeverBelievedUnseen) {
+TEST(SavefileRecordFinder, AreNeverBelievedUnseen) {
   const std::uint64_t seed = random::seed_or(1);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
@@ -226,7 +226,7 @@ TEST(SavefileChains, AreNeverBelievedUnseen) {
   }
 }
 
-TEST(SavefileChains, LeaveErrorsWhereTheyAre) {
+TEST(SavefileRecordFinder, LeaveErrorsWhereTheyAre) {
   const std::uint64_t seed = random::seed_or(2);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
   random::Choices choices(seed);
@@ -247,7 +247,7 @@ TEST(SavefileChains, LeaveErrorsWhereTheyAre) {
 }
 
 // A record of which every byte in turn is the first of a piece.
-TEST(SavefileChains, MeetAnyEdge) {
+TEST(SavefileRecordFinder, MeetAnyEdge) {
   std::vector<std::size_t> lengths = many_lengths(700);
   FileBytes file;
   file.pcap_header({.snaplen = kSnaplen}).bytes(records(false, lengths).get());

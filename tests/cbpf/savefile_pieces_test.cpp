@@ -22,8 +22,8 @@ using test::ReadFile;
 using test::some_packet;
 
 // All that the pieces give, in their order, read by so many threads.
-ReadFile read_in_pieces(SavefileReader& reader, int threads, MapGuard* guard = nullptr) {
-  SavefilePieces pieces(reader, guard);
+ReadFile read_in_pieces(SavefileReader& reader, int threads, SigbusGuard* guard = nullptr) {
+  SavefileParallelReader pieces(reader, guard);
   std::mutex mutex;
   std::vector<ReadFile> parts;  // By number.
   std::vector<std::uint64_t> packet_numbers;
@@ -107,7 +107,7 @@ void expect_the_same(const std::vector<std::uint8_t>& bytes) {
       SCOPED_TRACE(std::to_string(threads) + " threads, source " +
                    std::to_string(static_cast<int>(source)));
       Opened opened(bytes, source);
-      MapGuard guard;
+      SigbusGuard guard;
       auto reader = SavefileReader::from_fd(opened.take(), "test.pcap");
       ASSERT_TRUE(reader);
       const ReadFile read =
@@ -161,7 +161,7 @@ std::vector<std::uint8_t> large_pcapng(random::Choices& choices, std::size_t lea
   return file.get();
 }
 
-TEST(SavefilePieces, GiveWhatOneReaderGives) {
+TEST(SavefileParallelReader, GiveWhatOneReaderGives) {
   random::Choices choices(std::uint64_t{1});
   for (const std::uint32_t longest : {2U, 1500U, 200'000U}) {
     expect_the_same(large_pcap(choices, longest, 3'500'000));
@@ -174,7 +174,7 @@ TEST(SavefilePieces, GiveWhatOneReaderGives) {
   expect_the_same(FileBytes().section().get());
 }
 
-TEST(SavefilePieces, EndWhereTheFileBreaks) {
+TEST(SavefileParallelReader, EndWhereTheFileBreaks) {
   random::Choices choices(std::uint64_t{2});
   for (int i = 0; i < 6; ++i) {
     auto bytes =
@@ -189,7 +189,7 @@ TEST(SavefilePieces, EndWhereTheFileBreaks) {
   }
 }
 
-TEST(SavefilePieces, HoldRecordsLargerThanAPiece) {
+TEST(SavefileParallelReader, HoldRecordsLargerThanAPiece) {
   FileBytes bytes;
   bytes.pcap_header({.link_type = 279});
   for (const std::size_t size : {10U, 8U << 20, 0U, 3'000'001U, 700U, 1'048'560U, 5U}) {
@@ -199,7 +199,7 @@ TEST(SavefilePieces, HoldRecordsLargerThanAPiece) {
 }
 
 // A pipe gives 64 KiB at a time; what is copied of a record grows with its length alone.
-TEST(SavefilePieces, CopyALongRecordFromAPipeOnlySomeTimes) {
+TEST(SavefileParallelReader, CopyALongRecordFromAPipeOnlySomeTimes) {
   FileBytes bytes;
   bytes.pcap_header({.link_type = 231});
   for (int i = 0; i < 2; ++i) {
@@ -208,7 +208,7 @@ TEST(SavefilePieces, CopyALongRecordFromAPipeOnlySomeTimes) {
   Opened opened(bytes.get(), Source::kPipe);
   auto reader = SavefileReader::from_fd(opened.take(), "test.pcap");
   ASSERT_TRUE(reader);
-  SavefilePieces pieces(*reader);
+  SavefileParallelReader pieces(*reader);
   SavefilePiece piece;
   std::size_t packets = 0;
   while (pieces.next(piece)) {
@@ -221,15 +221,15 @@ TEST(SavefilePieces, CopyALongRecordFromAPipeOnlySomeTimes) {
 }
 
 // Nobody is killed by a file that somebody makes shorter, and nothing is made up for what is gone.
-TEST(SavefilePieces, SayThatAMappedFileBecameShorter) {
+TEST(SavefileParallelReader, SayThatAMappedFileBecameShorter) {
   random::Choices choices(std::uint64_t{4});
   const auto bytes = large_pcap(choices, 1500, 8'000'000);
   const ReadFile wanted = test::read_all(Bytes(bytes));
-  MapGuard guard;
+  SigbusGuard guard;
   const Fd file = test::file_of(bytes);
   auto reader = SavefileReader::from_fd(Fd(::dup(file.get())), "x");
   ASSERT_TRUE(reader);
-  SavefilePieces pieces(*reader, &guard);
+  SavefileParallelReader pieces(*reader, &guard);
   SavefilePiece piece;
   ReadFile read;
   // So far that the file is read as memory.
@@ -250,7 +250,7 @@ TEST(SavefilePieces, SayThatAMappedFileBecameShorter) {
   EXPECT_TRUE(std::equal(read.packets.begin(), read.packets.end(), wanted.packets.begin()));
 }
 
-TEST(SavefilePieces, UnpackInTheOrderOfTheFile) {
+TEST(SavefileParallelReader, UnpackInTheOrderOfTheFile) {
   random::Choices choices(std::uint64_t{3});
   const auto plain = large_pcap(choices, 1500, 3'000'000);
   const ReadFile wanted = test::read_all(Bytes(plain));

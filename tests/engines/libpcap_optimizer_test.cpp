@@ -101,9 +101,9 @@ TEST(LibpcapOptimizer, NoFilterOfTheCorpusIsLonger) {
   EXPECT_GT(compared, 80U);
 }
 
-// Expressions of a few terms, and lists of one shape. In a list that mixes shapes, libpcap may take
-// a test for harmless that is not so in general; there one in a hundred is longer by a few. So is
-// one in five hundred of these.
+// ValueClasses of a few terms, and lists of one shape. In a list that mixes shapes, libpcap may
+// take a test for harmless that is not so in general; there one in a hundred is longer by a few. So
+// is one in five hundred of these.
 TEST(LibpcapOptimizer, NoOrdinaryFilterIsLonger) {
   const std::uint64_t seed = random::seed_or(1994);
   SCOPED_TRACE("WEIR_SEED=" + std::to_string(seed));
@@ -130,7 +130,7 @@ TEST(LibpcapOptimizer, NoOrdinaryFilterIsLonger) {
   EXPECT_LT(sum.weir, sum.libpcap);
 }
 
-// Expressions that its optimiser has changed the meaning of, in one version or another.
+// ValueClasses that its optimiser has changed the meaning of, in one version or another.
 constexpr const char* kMeaningChanged[] = {
     // A load past the packet's end, moved behind what accepts it.
     "ether[1] > tcp[100] or ip",

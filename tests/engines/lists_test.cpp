@@ -1,4 +1,4 @@
-// Expressions with lists in every engine: the verdict of libpcap's program for the expression
+// ValueClasses with lists in every engine: the verdict of libpcap's program for the expression
 // written out.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

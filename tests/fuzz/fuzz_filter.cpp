@@ -153,11 +153,11 @@ void run_extended(const cbpf::ValidatedProgram& program, const Subject& subject,
   require(machine.has_value(), "what is translated loads", text_of(subject));
   run_machine(optimised ? "extended-interpreter" : "extended-interpreter, unoptimised", *machine,
               subject, traffic);
-  for (const jit::LaneUse lanes : {jit::LaneUse::kNever, jit::LaneUse::kAlways}) {
+  for (const jit::SimdUse lanes : {jit::SimdUse::kNever, jit::SimdUse::kAlways}) {
     const auto native = jit::NativeProgram::compile(
         *extended, {}, {.runs_on = jit::RunsOn::kPackets, .lanes = lanes});
     require(native.has_value(), "what is translated compiles", text_of(subject));
-    const std::string name = lanes == jit::LaneUse::kNever ? "extended-jit" : "extended-jit, lanes";
+    const std::string name = lanes == jit::SimdUse::kNever ? "extended-jit" : "extended-jit, lanes";
     run_machine(optimised ? name.c_str() : (name + ", unoptimised").c_str(), *native, subject,
                 traffic);
   }

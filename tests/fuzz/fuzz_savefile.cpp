@@ -112,8 +112,8 @@ void check_copies(Bytes bytes, const SavefileReader& reader, const ReadFile& fil
 void check_pieces(Bytes bytes, const ReadFile& file) {
   for (const std::size_t part : {std::size_t{32}, std::size_t{100}}) {
     auto reader = SavefileReader::from_fd(test::file_of(bytes), "in");
-    SavefilePieces pieces(*reader, nullptr,
-                          {.least_piece = 4096, .most_piece = 4096, .least_part = part});
+    SavefileParallelReader pieces(*reader, nullptr,
+                                  {.least_piece = 4096, .most_piece = 4096, .least_part = part});
     SavefilePiece piece;
     ReadFile found;
     while (pieces.next(piece)) {

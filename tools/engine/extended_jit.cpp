@@ -16,7 +16,7 @@ PreparedResult prepared(const Result<ebpf::Program>& program, bool ancillary,
   auto native = jit::NativeProgram::compile(
       *program, {},
       {.runs_on = jit::RunsOn::kPackets,
-       .lanes = for_many_packets ? jit::LaneUse::kAlways : jit::LaneUse::kMeasured});
+       .lanes = for_many_packets ? jit::SimdUse::kAlways : jit::SimdUse::kMeasured});
   if (!native) {
     return tl::make_unexpected(native.error());
   }

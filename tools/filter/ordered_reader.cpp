@@ -47,7 +47,7 @@ struct FilterRun::Job {
 struct FilterRun::Reading {
   FilterRun& run;
   const std::string& file;
-  cbpf::SavefilePieces pieces;
+  cbpf::SavefileParallelReader pieces;
 
   std::mutex mutex;
   std::condition_variable given_back;  // A job.
@@ -214,8 +214,9 @@ Status FilterRun::read(cbpf::SavefileReader& reader, const std::string& file,
                        std::uint32_t threads) {
   // One job more than threads, so that none of them waits for a slower one at once.
   const std::size_t jobs = threads == 1 ? 1 : threads + 1;
-  Reading reading{
-      .run = *this, .file = file, .pieces = cbpf::SavefilePieces(reader, &guard_, cut_for(jobs))};
+  Reading reading{.run = *this,
+                  .file = file,
+                  .pieces = cbpf::SavefileParallelReader(reader, &guard_, cut_for(jobs))};
   reading.idle.reserve(jobs);
   while (reading.idle.size() < jobs) {
     reading.idle.push_back(std::make_unique<Job>());

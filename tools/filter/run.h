@@ -152,7 +152,7 @@ class FilterRun {
   Progress& progress_;
   std::vector<std::unique_ptr<Branch>> branches_;
   std::optional<StopSignals> stop_;  // From the first filter on that is made.
-  MapGuard guard_;
+  SigbusGuard guard_;
   // Rules as one, by the first of them, link type and byte order; null where they cannot be.
   std::map<std::tuple<std::size_t, int, bool>, std::unique_ptr<engine::Prepared>> joined_;
   std::mutex joined_mutex_;

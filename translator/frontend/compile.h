@@ -1,4 +1,4 @@
-// Expressions with lists: libpcap's program for the short expression, and the sets beside it.
+// ValueClasses with lists: libpcap's program for the short expression, and the sets beside it.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ Result<CompiledCode> checked(const CompileInput& input, const ebpf::AccessProof&
   return fail(ErrorCode::kUnsupported, "there is no native code for this kind of processor");
 }
 
-Result<CompiledCode> packets(const CompileInput& input, const ebpf::PacketForm& form,
+Result<CompiledCode> packets(const CompileInput& input, const ebpf::PacketProgram& form,
                              Processor processor) {
   switch (processor) {
     case Processor::kX86:
@@ -42,7 +42,7 @@ Result<CompiledCode> compile(const CompileInput& input, Processor processor) {
     return checked(input, {}, processor);
   }
   const ebpf::AccessProof proof = ebpf::prove_packet_accesses(input.program);
-  if (auto form = ebpf::packet_form(input.program, proof)) {
+  if (auto form = ebpf::packet_program(input.program, proof)) {
     auto code = packets(input, *form, processor);
     if (code) {
       code->form = std::move(form);

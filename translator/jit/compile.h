@@ -36,7 +36,7 @@ struct CompiledCode {
   bool batch = false;               // A BatchEntry, else a CheckedEntry.
   std::size_t checked_accesses = 0;
   std::uint32_t frame_bytes = 0;
-  std::optional<ebpf::PacketForm> form;  // What a batch entry was made from.
+  std::optional<ebpf::PacketProgram> form;  // What a batch entry was made from.
 };
 
 // The errors are those of NativeProgram::compile().
@@ -46,12 +46,12 @@ Result<CompiledCode> compile(const CompileInput& input, Processor processor);
 // proof may be empty: then every access is checked.
 namespace x86 {
 CompiledCode compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
-CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
+CompiledCode compile_packets(const CompileInput& input, const ebpf::PacketProgram& form);
 }  // namespace x86
 // These fail where the code is too long for a jump over it.
 namespace aarch64 {
 Result<CompiledCode> compile_checked(const CompileInput& input, const ebpf::AccessProof& proof);
-Result<CompiledCode> compile_packets(const CompileInput& input, const ebpf::PacketForm& form);
+Result<CompiledCode> compile_packets(const CompileInput& input, const ebpf::PacketProgram& form);
 }  // namespace aarch64
 
 // The instruction each jump and local call leads to; kNoTarget of the others. O(n).
@@ -65,19 +65,19 @@ std::uint64_t value_of(const ebpf::LoadImm64& load, std::span<const ebpf::Region
 const ebpf::Helper& helper_of(const ebpf::Call& call, std::span<const ebpf::Helper> helpers);
 
 // A constant for each lane; code finds it by its place in an array of them.
-struct alignas(32) LaneConstant {
+struct alignas(32) SimdConstant {
   std::array<std::uint32_t, kLanes> dwords{};
-  bool operator==(const LaneConstant&) const = default;
+  bool operator==(const SimdConstant&) const = default;
 };
-struct LaneCode {
+struct SimdCode {
   std::vector<std::uint8_t> bytes;  // A LaneEntry.
-  std::vector<LaneConstant> constants;
+  std::vector<SimdConstant> constants;
 };
 
 // Whether this processor can run the code of lanes.
-bool has_lanes();
+bool has_simd();
 // The second code of a packet form, for groups of packets. Nothing when there is none, or it would
-// take too much room. Only where has_lanes().
-std::optional<LaneCode> compile_lanes(const LaneForm& form, const ebpf::PacketForm& packets);
+// take too much room. Only where has_simd().
+std::optional<SimdCode> compile_simd(const SimdProgram& form, const ebpf::PacketProgram& packets);
 
 }  // namespace weir::jit

@@ -25,7 +25,7 @@ struct Pointer {
 
 class Finder {
  public:
-  Finder(const ebpf::PacketForm& form, std::span<const ebpf::Instruction> instructions)
+  Finder(const ebpf::PacketProgram& form, std::span<const ebpf::Instruction> instructions)
       : ops_(form.ops), instructions_(instructions) {}
 
   std::optional<StraightLine> find(std::uint32_t from) {
@@ -240,7 +240,7 @@ bool is_question(const PacketOp& op) {
   return op.kind == PacketOpKind::kTest || op.kind == PacketOpKind::kCompare;
 }
 
-std::optional<StraightLine> straight_line(const ebpf::PacketForm& form,
+std::optional<StraightLine> straight_line(const ebpf::PacketProgram& form,
                                           std::span<const ebpf::Instruction> instructions,
                                           std::uint32_t from) {
   return Finder(form, instructions).find(from);

@@ -33,7 +33,7 @@ struct StraightLine {
 
 // The stretch that begins with a question or a pure operation at `from`; nothing when there is none
 // that saves a jump. O(length).
-std::optional<StraightLine> straight_line(const ebpf::PacketForm& form,
+std::optional<StraightLine> straight_line(const ebpf::PacketProgram& form,
                                           std::span<const ebpf::Instruction> instructions,
                                           std::uint32_t from);
 

@@ -24,15 +24,15 @@ namespace {
 
 // The code for many packets at once, made when so many have come that it pays.
 struct Lanes {
-  ebpf::PacketForm form;
-  LaneUse use = LaneUse::kMeasured;
+  ebpf::PacketProgram form;
+  SimdUse use = SimdUse::kMeasured;
   bool prefetch = false;
   std::shared_ptr<CodePool> pool;
   std::atomic<std::uint64_t> seen = 0;  // Packets that came in batches.
   std::once_flag once;
   std::optional<CodeMemory> memory;  // None: it does not fit, or there is no memory.
-  std::vector<LaneConstant> constants;
-  LaneChoice choice;
+  std::vector<SimdConstant> constants;
+  AdaptiveChoice choice;
 };
 
 }  // namespace
@@ -104,8 +104,8 @@ void run_each(const NativeCode& code, std::span<const ebpf::UserPacket> packets,
 // C library would have to load its unwinder and ends the program if it cannot.
 void make_lanes(const NativeCode& code, Lanes& lanes) {
   try {
-    const std::optional<LaneForm> form = lane_form(lanes.form, code.instructions);
-    std::optional<LaneCode> compiled = form ? compile_lanes(*form, lanes.form) : std::nullopt;
+    const std::optional<SimdProgram> form = simd_program(lanes.form, code.instructions);
+    std::optional<SimdCode> compiled = form ? compile_simd(*form, lanes.form) : std::nullopt;
     if (!compiled) {
       return;
     }
@@ -124,7 +124,7 @@ const CodeMemory* lanes_for(const NativeCode& code, std::size_t packets) {
     return nullptr;
   }
   Lanes& lanes = *code.lanes;
-  if (lanes.use == LaneUse::kMeasured && lanes.seen.load(std::memory_order_relaxed) < kLanesAfter) {
+  if (lanes.use == SimdUse::kMeasured && lanes.seen.load(std::memory_order_relaxed) < kLanesAfter) {
     lanes.seen.fetch_add(packets, std::memory_order_relaxed);
     return nullptr;
   }
@@ -176,9 +176,9 @@ void run_stretch(const NativeCode& code, const CodeMemory& memory,
                  std::span<const ebpf::UserPacket> packets, std::uint32_t* verdicts,
                  const ebpf::UserContext& common) {
   Lanes& lanes = *code.lanes;
-  const LaneChoice::Turn turn = lanes.use == LaneUse::kAlways
-                                    ? LaneChoice::Turn{.code = BatchCode::kInLanes}
-                                    : lanes.choice.next(packets.size());
+  const AdaptiveChoice::Turn turn = lanes.use == SimdUse::kAlways
+                                        ? AdaptiveChoice::Turn{.code = BatchCode::kInLanes}
+                                        : lanes.choice.next(packets.size());
   const std::uint64_t begin = turn.timed ? ticks() : 0;
   switch (turn.code) {
     case BatchCode::kOneByOne:
@@ -235,7 +235,7 @@ Result<NativeProgram> NativeProgram::compile(const ebpf::Program& program,
     return tl::make_unexpected(std::move(memory.error()));
   }
   std::unique_ptr<Lanes> lanes;
-  if (compiled->form && options.lanes != LaneUse::kNever && has_lanes()) {
+  if (compiled->form && options.lanes != SimdUse::kNever && has_simd()) {
     lanes = std::make_unique<Lanes>();
     lanes->prefetch =
         options.prefetch && (compiled->form->first_byte != compiled->form->behind_bytes ||

@@ -33,7 +33,7 @@ enum class RunsOn : std::uint8_t {
 // processor has it. It answers the same, takes some tens of microseconds to make, and which of the
 // two is faster depends on the traffic (adaptive_choice.h). It may read bytes behind those that
 // were captured, but only on a page that has one that was; what they are does not matter.
-enum class LaneUse : std::uint8_t {
+enum class SimdUse : std::uint8_t {
   kNever,
   kMeasured,  // Where many packets have come, by the faster of the two.
   kAlways,    // From the first batch on.
@@ -48,7 +48,7 @@ struct CompileOptions {
   bool legacy_packet_access = false;
   // Whether batches fetch two cache lines of each packet ahead of its turn.
   bool prefetch = true;
-  LaneUse lanes = LaneUse::kMeasured;
+  SimdUse lanes = SimdUse::kMeasured;
   std::shared_ptr<CodePool> pool;  // Where the pages come from; none: from the kernel each time.
 };
 

@@ -4,6 +4,6 @@ namespace weir::jit {
 
 std::optional<Processor> native_processor() { return std::nullopt; }
 
-bool has_lanes() { return false; }
+bool has_simd() { return false; }
 
 }  // namespace weir::jit

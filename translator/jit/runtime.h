@@ -53,10 +53,10 @@ using BatchEntry = void (*)(const ebpf::UserPacket* begin, const ebpf::UserPacke
 // In lanes: the same for whole groups of packets, beginning with the first. Returns `end`, or the
 // first group it leaves to the other code because bytes it reads may not be there; all before are
 // done. `ahead` may be 0: nothing is prefetched then.
-struct LaneConstant;
+struct SimdConstant;
 using LaneEntry = const ebpf::UserPacket* (*)(const ebpf::UserPacket* begin,
                                               const ebpf::UserPacket* end, std::uint32_t* verdicts,
                                               const ebpf::UserContext* common,
-                                              const LaneConstant* constants, std::uint64_t ahead);
+                                              const SimdConstant* constants, std::uint64_t ahead);
 
 }  // namespace weir::jit

@@ -60,13 +60,13 @@ Result<Lowered> lower_once(const ir::Function& function, const Way& way,
       return tl::make_unexpected(std::move(code).error());
     }
     if (!classic::mark_uncovered(*code, explicit_effects)) {
-      classic::tidy(*code);
+      classic::simplify_cfg(*code);
       Lowered lowered;
       lowered.plain_size = classic::lay_out(*code).instructions.size();
-      classic::share_offsets(*code, options.shortest_shared);
-      classic::ask_at_once(*code);
+      classic::share_code_by_offset(*code, options.shortest_shared);
+      classic::reorder_tests(*code);
       classic::drop_repeated_compares(*code);
-      classic::tidy(*code);
+      classic::simplify_cfg(*code);
       lowered.program = classic::lay_out(*code);
       return lowered;
     }
@@ -82,7 +82,7 @@ class Trials {
   void add(ir::Function function) {
     classic::make_canonical(function);
     functions_.push_back(function);
-    if (classic::merge_alike(function)) {
+    if (classic::share_set_tests(function)) {
       functions_.push_back(std::move(function));
     }
   }
@@ -185,7 +185,7 @@ Result<cbpf::Program> to_classic(const ir::Function& function, const ClassicOpti
   ir::Function bare = function;
   tidy_up(bare);
   trials.add(bare);
-  if (classic::drop_early_needs(bare)) {
+  if (classic::drop_implied_checks(bare)) {
     tidy_up(bare);
     trials.add(std::move(bare));
   }

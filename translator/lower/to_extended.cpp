@@ -44,19 +44,19 @@ ebpf::Program shortest(const machine::Function& machine, const Allocation& alloc
 // What is done to the function before instructions are chosen.
 ir::Function prepare(ir::Function function, const Target& target, bool in_place) {
   ir::remove_unreachable_blocks(function);
-  join_interval_tests(function);
+  combine_range_tests(function);
   opt::merge_blocks(function);  // Blocks that have become the same by that.
-  widen_tests(function);
-  delay_needs(function);
-  if (in_place || target.telling_tests_first) {
-    ask_for_ipv4_first(function);
-    ask_telling_tests_first(function);
+  combine_field_tests(function);
+  sink_bounds_checks(function);
+  if (in_place || target.reorder_tests_by_selectivity) {
+    order_ethertype_tests(function);
+    hoist_selective_test(function);
   }
   if (in_place || target.access == PacketAccess::kDirect) {
-    check_once_for_either(function);
+    share_bounds_check(function);
   }
   if (target.vlan_stripped) {
-    delay_tag_test(function);
+    sink_vlan_check(function);
   }
   return function;
 }

@@ -533,7 +533,7 @@ class ChainPass {
   };
 
   ir::Function& function_;
-  Expressions expressions_;
+  ValueClasses expressions_;
   std::vector<std::optional<Decision>> decisions_;  // By block.
   std::vector<std::uint32_t> ways_in_;              // By block, as tests are drawn together.
   std::map<Content, std::uint32_t, Before> known_;  // The sets made so far.

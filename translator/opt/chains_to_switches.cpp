@@ -149,7 +149,7 @@ class SwitchMaker {
   }
 
   ir::Function& function_;
-  Expressions expressions_;
+  ValueClasses expressions_;
   std::vector<std::uint32_t> ways_in_;  // By block.
   std::vector<bool> taken_;             // By block: it is in a chain.
 };

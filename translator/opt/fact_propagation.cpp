@@ -13,7 +13,7 @@ using ir::kNoValue;
 using ir::Op;
 using ir::ValueId;
 
-FactSweep::FactSweep(ir::Function& function)
+FactPropagation::FactPropagation(ir::Function& function)
     : function_(function),
       expressions_(function),
       facts_(expressions_),
@@ -22,18 +22,18 @@ FactSweep::FactSweep(ir::Function& function)
       known_(function.blocks.size()),
       reached_(function.blocks.size()) {}
 
-void FactSweep::run() {
+void FactPropagation::run() {
   reached_[0] = true;
   for (BlockId at = 0; at < function_.blocks.size(); ++at) {
     if (reached_[at]) {
       visit(at);
     }
   }
-  renumber(function_, expressions_);
+  rewrite_values(function_, expressions_);
   dead_code(function_);
 }
 
-void FactSweep::visit(BlockId at) {
+void FactPropagation::visit(BlockId at) {
   FactState state = states_[at];
   for (const ValueId id : function_.blocks[at].body) {
     const ir::Value value = function_.values[id];  // A new constant may move the values.
@@ -71,11 +71,11 @@ void FactSweep::visit(BlockId at) {
   }
 }
 
-Comparison FactSweep::comparison(const ir::Terminator& end) {
+Comparison FactPropagation::comparison(const ir::Terminator& end) {
   return expressions_.simplify({end.compare, expressions_.of(end.a), expressions_.of(end.b)});
 }
 
-void FactSweep::visit_branch(BlockId at, FactState state) {
+void FactPropagation::visit_branch(BlockId at, FactState state) {
   const Comparison c = comparison(function_.blocks[at].terminator);
   FactState yes = state;
   FactState no = state;
@@ -93,7 +93,7 @@ void FactSweep::visit_branch(BlockId at, FactState state) {
   }
 }
 
-std::uint32_t FactSweep::decided_switch(const ir::Terminator& end, const Fact& fact) const {
+std::uint32_t FactPropagation::decided_switch(const ir::Terminator& end, const Fact& fact) const {
   // The ranges that what is known overlaps; between them lies the way of edge 0.
   std::uint32_t only = kNone;
   std::uint64_t next = fact.low;
@@ -114,7 +114,7 @@ std::uint32_t FactSweep::decided_switch(const ir::Terminator& end, const Fact& f
   return only;
 }
 
-void FactSweep::visit_switch(BlockId at, FactState state) {
+void FactPropagation::visit_switch(BlockId at, FactState state) {
   const ir::Terminator& end = function_.blocks[at].terminator;
   const ClassId value = expressions_.of(end.a);
   const std::uint32_t only = decided_switch(end, facts_.fact(state, value));
@@ -143,7 +143,7 @@ void FactSweep::visit_switch(BlockId at, FactState state) {
 }
 
 // The terminator becomes a jump.
-void FactSweep::follow_only(BlockId at, std::uint32_t edge, FactState state) {
+void FactPropagation::follow_only(BlockId at, std::uint32_t edge, FactState state) {
   ir::Terminator& end = function_.blocks[at].terminator;
   ir::Edge taken = std::move(end.edges[edge]);
   end = {.end = ir::End::kJump, .origin = end.origin};
@@ -151,7 +151,7 @@ void FactSweep::follow_only(BlockId at, std::uint32_t edge, FactState state) {
   follow(at, 0, state);
 }
 
-void FactSweep::follow(BlockId at, std::uint32_t edge, FactState state) {
+void FactPropagation::follow(BlockId at, std::uint32_t edge, FactState state) {
   ir::Edge to = std::move(function_.blocks[at].terminator.edges[edge]);
   redirect(to, state, known_[at]);
   const std::vector<ValueId>& parameters = function_.blocks[to.to].parameters;
@@ -171,7 +171,7 @@ void FactSweep::follow(BlockId at, std::uint32_t edge, FactState state) {
   function_.blocks[at].terminator.edges[edge] = std::move(to);
 }
 
-void FactSweep::make_constant(FactState state, ValueId& id) {
+void FactPropagation::make_constant(FactState state, ValueId& id) {
   if (const auto k = facts_.fact(state, expressions_.of(id)).number()) {
     id = builder_.constant(*k);
     expressions_.set(id, expressions_.constant(*k));

@@ -19,23 +19,23 @@ namespace weir::opt {
 // followed.
 //
 // O(n log n) for n values and edges.
-class FactSweep {
+class FactPropagation {
  public:
-  explicit FactSweep(ir::Function& function);
-  FactSweep(const FactSweep&) = delete;
-  FactSweep& operator=(const FactSweep&) = delete;
-  virtual ~FactSweep() = default;
+  explicit FactPropagation(ir::Function& function);
+  FactPropagation(const FactPropagation&) = delete;
+  FactPropagation& operator=(const FactPropagation&) = delete;
+  virtual ~FactPropagation() = default;
 
   // Sweeps, and writes the function anew.
   void run();
 
  protected:
   // Called for each edge that can be taken, with what is known on it.
-  virtual void redirect(ir::Edge&, FactState&, const KnownNeeds&) {}
+  virtual void redirect(ir::Edge&, FactState&, const CheckedBytes&) {}
 
   // Asked of each branch that is not decided, with what is known on either side: the edge that may
   // be taken whatever the answer is; kNone when there is none.
-  virtual std::uint32_t needless(const ir::Terminator&, FactState, FactState, const KnownNeeds&) {
+  virtual std::uint32_t needless(const ir::Terminator&, FactState, FactState, const CheckedBytes&) {
     return kNone;
   }
 
@@ -46,7 +46,7 @@ class FactSweep {
   std::uint32_t decided_switch(const ir::Terminator& end, const Fact& fact) const;
 
   ir::Function& function_;
-  Expressions expressions_;
+  ValueClasses expressions_;
   FactTable facts_;
   ir::FunctionBuilder builder_;
 
@@ -59,7 +59,7 @@ class FactSweep {
   void make_constant(FactState state, ir::ValueId& id);
 
   std::vector<FactState> states_;  // At block entries.
-  std::vector<KnownNeeds> known_;
+  std::vector<CheckedBytes> known_;
   std::vector<bool> reached_;
 };
 

@@ -11,7 +11,7 @@ namespace weir::opt {
 
 void facts(ir::Function& function) {
   ir::remove_unreachable_blocks(function);
-  FactSweep(function).run();
+  FactPropagation(function).run();
 }
 
 }  // namespace weir::opt

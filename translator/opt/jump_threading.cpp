@@ -34,10 +34,10 @@ using ir::ValueId;
 constexpr std::size_t kMaxSteps = 32;
 constexpr int kMaxDepth = 6;
 
-class Threader final : public FactSweep {
+class Threader final : public FactPropagation {
  public:
   explicit Threader(ir::Function& function)
-      : FactSweep(function),
+      : FactPropagation(function),
         passable_(function.blocks.size(), true),
         home_(expressions_.size(), kNowhere),
         seen_(expressions_.size(), kNowhere),
@@ -119,7 +119,7 @@ class Threader final : public FactSweep {
     }
   }
 
-  void redirect(ir::Edge& edge, FactState& state, const KnownNeeds& known) override {
+  void redirect(ir::Edge& edge, FactState& state, const CheckedBytes& known) override {
     while (steps_ > 0) {
       const std::optional<std::uint32_t> way = way_through(edge, state, known);
       if (!way) {
@@ -141,14 +141,14 @@ class Threader final : public FactSweep {
   // A test says nothing when the block behind its other side would send what holds here to where it
   // goes from here: `x = 5 or x & 1 = 1`.
   std::uint32_t needless(const ir::Terminator& end, FactState yes, FactState no,
-                         const KnownNeeds& known) override {
+                         const CheckedBytes& known) override {
     return leads_to(end.edges[1], end.edges[0], yes, known)  ? 1
            : leads_to(end.edges[0], end.edges[1], no, known) ? 0
                                                              : kNone;
   }
 
   bool leads_to(const ir::Edge& edge, const ir::Edge& target, const FactState& state,
-                const KnownNeeds& known) {
+                const CheckedBytes& known) {
     const std::optional<std::uint32_t> way = way_through(edge, state, known);
     if (!way) {
       return false;
@@ -168,7 +168,7 @@ class Threader final : public FactSweep {
 
   // The edge by which what comes in by `edge` leaves that block again, if it can pass.
   std::optional<std::uint32_t> way_through(const ir::Edge& edge, FactState state,
-                                           const KnownNeeds& known) {
+                                           const CheckedBytes& known) {
     const ir::Block& block = function_.blocks[edge.to];
     const ir::Terminator& end = block.terminator;
     if (!passable_[edge.to] || end.edges.empty()) {

@@ -134,11 +134,11 @@ class Merger {
   }
 
   void forward() {
-    std::vector<KnownNeeds> known(function_.blocks.size());
+    std::vector<CheckedBytes> known(function_.blocks.size());
     std::vector<bool> reached(function_.blocks.size());
     for (BlockId at = 0; at < function_.blocks.size(); ++at) {
       ir::Block& block = function_.blocks[at];
-      KnownNeeds& here = known[at];
+      CheckedBytes& here = known[at];
       std::erase_if(block.body, [&](ValueId id) {
         const ir::Value& value = function_.values[id];
         if (!ir::is_effect(value.op)) {

@@ -96,7 +96,7 @@ class Sharer {
   }
 
   ir::Function& function_;
-  Expressions expressions_;
+  ValueClasses expressions_;
   const ir::Predecessors predecessors_;
   const std::vector<std::uint32_t> uses_;
   std::map<ir::Set, std::uint32_t, Before> asked_;  // The sets that are asked for, each once.

@@ -12,8 +12,8 @@ namespace weir::opt {
 
 void value_numbering(ir::Function& function) {
   ir::remove_unreachable_blocks(function);
-  Expressions expressions(function);
-  renumber(function, expressions);
+  ValueClasses expressions(function);
+  rewrite_values(function, expressions);
   dead_code(function);
 }
 

@@ -23,7 +23,7 @@ class Former {
     form_.ops = std::move(steps.ops);
   }
 
-  PacketForm run() {
+  PacketProgram run() {
     drop_unread();
     turn_tests();
     move_together();
@@ -351,7 +351,7 @@ class Former {
 
   const std::vector<Instruction>& all_;
   const AccessProof& proof_;
-  PacketForm form_;
+  PacketProgram form_;
   std::uint32_t first_verdict_;
   std::vector<std::uint8_t> dropped_;  // 1 where an operation is.
   std::vector<std::uint16_t> live_;    // Registers read behind the place in front of an operation.
@@ -359,7 +359,7 @@ class Former {
 
 }  // namespace
 
-std::optional<PacketForm> packet_form(const Program& program, const AccessProof& proof) {
+std::optional<PacketProgram> packet_program(const Program& program, const AccessProof& proof) {
   const bool legacy =
       std::any_of(program.instructions.begin(), program.instructions.end(),
                   [](const Instruction& one) { return std::holds_alternative<LoadPacket>(one); });

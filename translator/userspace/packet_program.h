@@ -58,7 +58,7 @@ struct PacketOp {
   bool is_target = false;    // Of some other's jump.
 };
 
-struct PacketForm {
+struct PacketProgram {
   std::vector<PacketOp> ops;      // The last one is an end or a kGo.
   std::uint16_t used = 0;         // Registers (bit n: rn) that some operation reads or writes.
   std::uint16_t zeroed = 0;       // Those that have to start at 0.
@@ -79,9 +79,9 @@ PacketEffect effect_of(const PacketOp& op, std::span<const Instruction> instruct
 
 // Nothing when the proof is not enough: something is not proven, the context's address is used for
 // more than loads, there are ways back, local calls or legacy loads.
-std::optional<PacketForm> packet_form(const Program& program, const AccessProof& proof);
+std::optional<PacketProgram> packet_program(const Program& program, const AccessProof& proof);
 
 // A listing for tests and people, a line an operation.
-std::string print(const PacketForm& form, const Program& program);
+std::string print(const PacketProgram& form, const Program& program);
 
 }  // namespace weir::ebpf

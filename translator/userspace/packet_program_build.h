@@ -3,7 +3,7 @@
 //
 // Pointers into the packet are its start and a number where the proof says so; an exit whose
 // verdict is known is a verdict, and a jump to one leads to a verdict behind all others. Whether
-// somebody reads what an operation computes is not asked here: packet_form.cpp does, and makes
+// somebody reads what an operation computes is not asked here: packet_program.cpp does, and makes
 // tests of loads and compares. Price: O(n).
 #pragma once
 
@@ -20,7 +20,7 @@ struct PacketSteps {
   std::uint32_t first_verdict = 0;
 };
 
-// The proof is one packet_form() takes.
+// The proof is one packet_program() takes.
 PacketSteps packet_steps(const Program& program, const AccessProof& proof);
 
 // Whether `target` means something.

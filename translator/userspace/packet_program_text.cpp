@@ -92,7 +92,7 @@ std::string line(const PacketOp& op, const Program& program) {
 
 }  // namespace
 
-std::string print(const PacketForm& form, const Program& program) {
+std::string print(const PacketProgram& form, const Program& program) {
   std::string text;
   for (std::size_t i = 0; i < form.ops.size(); ++i) {
     text += fmt::format("{}: {}\n", i, line(form.ops[i], program));

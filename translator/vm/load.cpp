@@ -31,7 +31,7 @@ std::uint64_t wide(std::int32_t value) { return static_cast<std::uint64_t>(std::
 
 bool is_register(const Operand& operand) { return std::holds_alternative<Reg>(operand); }
 
-// Turns instructions into Ops one by one.
+// Sequencer instructions into Ops one by one.
 class Translator {
  public:
   Translator(const ebpf::Program& program, Code& code)
@@ -55,7 +55,7 @@ class Translator {
   }
 
   // A packet form has no ways back and no local calls.
-  void make_packet_ops(const ebpf::PacketForm& form) {
+  void make_packet_ops(const ebpf::PacketProgram& form) {
     code_.prefetched = form.reads_elsewhere || form.first_byte != form.behind_bytes;
     code_.first_prefetched = form.reads_elsewhere ? 0 : form.first_byte;
     code_.last_prefetched = form.reads_elsewhere ? std::max(kHeaderBytes, form.behind_bytes - 1)
@@ -66,13 +66,13 @@ class Translator {
     for (std::size_t i = 0; i < form.ops.size(); ++i) {
       code_.packet_ops.push_back(op_of(form.ops[i], static_cast<std::int32_t>(i)));
     }
-    fuse(form.ops, program_.instructions, labels_, code_.packet_ops);
+    make_superinstructions(form.ops, program_.instructions, labels_, code_.packet_ops);
     if (form.ops.front().kind == PacketOpKind::kFewer) {
       code_.least_captured = form.ops.front().value;
       code_.begin_short = form.ops.front().target;
       code_.begin = 1;
     }
-    code_.loop = one_look(code_, labels_);
+    code_.loop = single_test_loop(code_, labels_);
   }
 
  private:
@@ -378,7 +378,7 @@ Result<std::unique_ptr<Code>> make_code(const ebpf::Program& program,
   }
   Translator translator(program, *code);
   translator.make_ops();
-  if (const auto form = ebpf::packet_form(program, ebpf::prove_packet_accesses(program))) {
+  if (const auto form = ebpf::packet_program(program, ebpf::prove_packet_accesses(program))) {
     translator.make_packet_ops(*form);
   }
   return code;

@@ -92,7 +92,7 @@ bool is_either_address(const Op* first, std::span<const void* const> labels) {
 
 }  // namespace
 
-BatchLoop one_look(const Code& code, std::span<const void* const> labels) {
+BatchLoop single_test_loop(const Code& code, std::span<const void* const> labels) {
   const Op* const first = &code.packet_ops[code.begin];
   const Op& otherwise = code.packet_ops[code.begin_short];
   if (code.begin == 0 || otherwise.handler != labels[handler::kVerdict]) {

@@ -12,6 +12,6 @@ namespace weir::vm {
 
 // The loop for the packet operations of `code`, or null where they are not of that kind. `labels`
 // is handlers().
-BatchLoop one_look(const Code& code, std::span<const void* const> labels);
+BatchLoop single_test_loop(const Code& code, std::span<const void* const> labels);
 
 }  // namespace weir::vm

@@ -198,8 +198,9 @@ class Fuser {
 
 }  // namespace
 
-void fuse(std::span<const PacketOp> ops, std::span<const ebpf::Instruction> instructions,
-          std::span<const void* const> labels, std::span<Op> made) {
+void make_superinstructions(std::span<const PacketOp> ops,
+                            std::span<const ebpf::Instruction> instructions,
+                            std::span<const void* const> labels, std::span<Op> made) {
   Fuser(ops, instructions, labels, made).run();
 }
 

@@ -17,7 +17,8 @@ namespace weir::vm {
 
 // `made` are the operations that `ops` became, one for one; `instructions` are the program's they
 // come from, `labels` is handlers().
-void fuse(std::span<const ebpf::PacketOp> ops, std::span<const ebpf::Instruction> instructions,
-          std::span<const void* const> labels, std::span<Op> made);
+void make_superinstructions(std::span<const ebpf::PacketOp> ops,
+                            std::span<const ebpf::Instruction> instructions,
+                            std::span<const void* const> labels, std::span<Op> made);
 
 }  // namespace weir::vm

@@ -35,7 +35,7 @@ constexpr Jump jump(JumpOp op, Reg dst, Operand src, std::int32_t offset) {
 // own last one, which falls through to the verdict 1.
 struct Subject {
   Program program;
-  PacketForm form;
+  PacketProgram form;
 };
 Subject subject_of(std::int32_t bytes, std::vector<Instruction> rest) {
   std::vector<Instruction> all = {load(Width::kDw, kR2, kR1, offsetof(UserContext, data)),
@@ -46,9 +46,9 @@ Subject subject_of(std::int32_t bytes, std::vector<Instruction> rest) {
   all.insert(all.end(), rest.begin(), rest.end());
   all.insert(all.end(), {move(kR0, 1), Exit{}, move(kR0, 0), Exit{}});
   Subject subject{.program = {.instructions = all}};
-  const auto form = packet_form(subject.program, prove_packet_accesses(subject.program));
+  const auto form = packet_program(subject.program, prove_packet_accesses(subject.program));
   EXPECT_TRUE(form.has_value());
-  subject.form = form.value_or(PacketForm{});
+  subject.form = form.value_or(PacketProgram{});
   return subject;
 }
 std::optional<StraightLine> line_of(const Subject& subject, std::uint32_t from = 0) {
@@ -100,7 +100,7 @@ TEST(StraightLine, NoneWithALoadThatAnAnswerMakesSafe) {
                                   Exit{}};
   const AccessProof proof = prove_packet_accesses(subject.program);
   ASSERT_EQ(proof.unproven, 0U);
-  subject.form = packet_form(subject.program, proof).value();
+  subject.form = packet_program(subject.program, proof).value();
   for (std::uint32_t from = 0; from + 1 < subject.form.ops.size(); ++from) {
     EXPECT_FALSE(line_of(subject, from).has_value()) << from;
   }
@@ -156,7 +156,7 @@ TEST(StraightLine, NoneThatChangesWhatItBeganWithBeforeACheck) {
                                   Exit{},
                                   move(kR0, 0),
                                   Exit{}};
-  subject.form = packet_form(subject.program, prove_packet_accesses(subject.program)).value();
+  subject.form = packet_program(subject.program, prove_packet_accesses(subject.program)).value();
   const std::string text = print(subject.form, subject.program);
   ASSERT_NE(text.find("\n3: if w4 != 0x8 goto "), std::string::npos) << text;
   EXPECT_FALSE(line_of(subject, 3).has_value()) << text;

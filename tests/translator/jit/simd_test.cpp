@@ -46,9 +46,9 @@ ebpf::Program translated(const std::string& expression) {
   return translate(cbpf::validate(cbpf::compile(expression).value()).value()).value();
 }
 
-std::optional<LaneForm> lanes_of(const ebpf::Program& program) {
-  const auto form = ebpf::packet_form(program, ebpf::prove_packet_accesses(program));
-  return form ? lane_form(*form, program.instructions) : std::nullopt;
+std::optional<SimdProgram> lanes_of(const ebpf::Program& program) {
+  const auto form = ebpf::packet_program(program, ebpf::prove_packet_accesses(program));
+  return form ? simd_program(*form, program.instructions) : std::nullopt;
 }
 
 TEST(Lanes, OrdinaryFiltersFit) {
@@ -74,8 +74,8 @@ TEST(Lanes, PortsAreGatheredTogether) {
   int common = 0;
   int rare = 0;
   for (std::size_t id = 0; id < form->values.size(); ++id) {
-    const LaneValue& value = form->values[id];
-    if (value.op == LaneOp::kGather && form->needed[id]) {
+    const SimdValue& value = form->values[id];
+    if (value.op == SimdOp::kGather && form->needed[id]) {
       ++(value.rare ? rare : common);
     }
   }
@@ -85,16 +85,16 @@ TEST(Lanes, PortsAreGatheredTogether) {
 
 // Ways through a mask double with each step; all of them at 2^60 would never end.
 TEST(Lanes, MasksOfManyWaysTakeNoTime) {
-  LaneValues values;
-  LaneId mask = values.leaf(LaneOp::kLength);
+  SimdValues values;
+  SimdId mask = values.leaf(SimdOp::kLength);
   for (std::uint32_t n = 0; n < 60; ++n) {
-    const LaneId one = values.binary(LaneOp::kAnd, mask, values.leaf(LaneOp::kShared, 2 * n));
-    const LaneId other = values.binary(LaneOp::kAnd, mask, values.leaf(LaneOp::kShared, 2 * n + 1));
-    mask = values.binary(LaneOp::kOr, one, other);
+    const SimdId one = values.binary(SimdOp::kAnd, mask, values.leaf(SimdOp::kShared, 2 * n));
+    const SimdId other = values.binary(SimdOp::kAnd, mask, values.leaf(SimdOp::kShared, 2 * n + 1));
+    mask = values.binary(SimdOp::kOr, one, other);
   }
-  const LaneId address = values.leaf(LaneOp::kCaptured);
-  const LaneId bytes = values.gather(address, 4, 2, mask);
-  EXPECT_EQ(values.values()[bytes].op, LaneOp::kGather);  // Nothing is known of its mask.
+  const SimdId address = values.leaf(SimdOp::kCaptured);
+  const SimdId bytes = values.gather(address, 4, 2, mask);
+  EXPECT_EQ(values.values()[bytes].op, SimdOp::kGather);  // Nothing is known of its mask.
   EXPECT_EQ(values.values()[bytes].width, 2);
   EXPECT_FALSE(values.ends_early(mask));
 }
@@ -184,11 +184,11 @@ TEST(Lanes, TheSameWhileBeingTimed) {
   }
   const ebpf::Program program = translated("tcp port 80 or udp port 53");
   std::vector<std::uint32_t> wanted(batch.size());
-  const auto compile = [&program](LaneUse use) {
+  const auto compile = [&program](SimdUse use) {
     return NativeProgram::compile(program, {}, {.runs_on = RunsOn::kPackets, .lanes = use}).value();
   };
-  ASSERT_TRUE(compile(LaneUse::kNever).run_packets(batch, wanted).has_value());
-  const NativeProgram measured = compile(LaneUse::kMeasured);
+  ASSERT_TRUE(compile(SimdUse::kNever).run_packets(batch, wanted).has_value());
+  const NativeProgram measured = compile(SimdUse::kMeasured);
   for (int round = 0; round < 100; ++round) {
     std::vector<std::uint32_t> verdicts(batch.size(), 7);
     ASSERT_TRUE(measured.run_packets(batch, verdicts).has_value());

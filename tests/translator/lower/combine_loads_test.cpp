@@ -14,7 +14,7 @@ namespace {
 std::map<LoadKey, LoadWindow> planned(std::string_view text) {
   const auto function = ir::parse(text);
   EXPECT_TRUE(function) << to_string(function.error());
-  return plan_load_windows(*function, std::vector<bool>(function->values.size(), true));
+  return plan_combined_loads(*function, std::vector<bool>(function->values.size(), true));
 }
 
 TEST(LoadWindows, LoadsOnOneWayThatLieTogetherAreOne) {

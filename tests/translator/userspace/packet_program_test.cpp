@@ -41,11 +41,11 @@ Program checked(std::int32_t bytes, std::vector<Instruction> rest) {
 }
 
 std::string form(const Program& program) {
-  const auto form = packet_form(program, prove_packet_accesses(program));
+  const auto form = packet_program(program, prove_packet_accesses(program));
   return form ? print(*form, program) : "none";
 }
 
-TEST(PacketForm, AFilterIsALengthATestAndVerdicts) {
+TEST(PacketProgram, AFilterIsALengthATestAndVerdicts) {
   EXPECT_EQ(
       form({.instructions = {move(kR0, 0), load(Width::kDw, kR2, kR1, 0),
                              load(Width::kDw, kR3, kR1, 8), add(kR2, 14),
@@ -57,7 +57,7 @@ TEST(PacketForm, AFilterIsALengthATestAndVerdicts) {
       "3: verdict 0\n");
 }
 
-TEST(PacketForm, ComparesWithTheEndOfBothSidesAndEveryOrder) {
+TEST(PacketProgram, ComparesWithTheEndOfBothSidesAndEveryOrder) {
   const auto text = [](JumpOp op, bool end_left) {
     return form({.instructions = {load(Width::kDw, kR2, kR1, 0), load(Width::kDw, kR3, kR1, 8),
                                   add(kR2, 20),
@@ -75,7 +75,7 @@ TEST(PacketForm, ComparesWithTheEndOfBothSidesAndEveryOrder) {
   EXPECT_EQ(text(JumpOp::kGt, true), "0: if captured >= 21 goto 2");
 }
 
-TEST(PacketForm, PointersThatVaryKeepTheirRegister) {
+TEST(PacketProgram, PointersThatVaryKeepTheirRegister) {
   EXPECT_EQ(form(checked(24, {load(Width::kB, kR4, kR2, -10), alu32(AluOp::kAnd, kR4, 15),
                               alu32(AluOp::kLsh, kR4, 2), add(kR2, kR4), add(kR2, -8),
                               jump(JumpOp::kGt, kR2, kR3, 2), load(Width::kH, kR0, kR2, -2), Exit{},
@@ -100,7 +100,7 @@ TEST(PacketForm, PointersThatVaryKeepTheirRegister) {
             "7: verdict 0\n");
 }
 
-TEST(PacketForm, ATestTakesAMaskAlong) {
+TEST(PacketProgram, ATestTakesAMaskAlong) {
   EXPECT_EQ(form(checked(24, {load(Width::kW, kR4, kR2, -4), alu32(AluOp::kAnd, kR4, 0xff1f),
                               jump(JumpOp::kEq, kR4, 6, 1, false), move(kR0, 1), Exit{}})),
             "0: if captured < 24 goto 3\n"
@@ -109,7 +109,7 @@ TEST(PacketForm, ATestTakesAMaskAlong) {
             "3: verdict 0\n");
 }
 
-TEST(PacketForm, AMaskThatLeavesFewBytesLeavesTheOthersUnread) {
+TEST(PacketProgram, AMaskThatLeavesFewBytesLeavesTheOthersUnread) {
   const auto masked = [](std::int32_t mask, JumpOp op, std::int32_t value) {
     const std::string text =
         form(checked(24, {load(Width::kW, kR4, kR2, -4), alu32(AluOp::kAnd, kR4, mask),
@@ -128,7 +128,7 @@ TEST(PacketForm, AMaskThatLeavesFewBytesLeavesTheOthersUnread) {
   EXPECT_EQ(masked(0xff, JumpOp::kGt, 3), "if (u32[start + 20] & 0xff) > 0x3 goto 3");
 }
 
-TEST(PacketForm, WhatIsReadAgainStaysLoaded) {
+TEST(PacketProgram, WhatIsReadAgainStaysLoaded) {
   EXPECT_EQ(form(checked(
                 14, {load(Width::kH, kR0, kR2, -2), jump(JumpOp::kEq, kR0, 8, 0, false), Exit{}})),
             "0: if captured < 14 goto 4\n"
@@ -147,7 +147,7 @@ TEST(PacketForm, WhatIsReadAgainStaysLoaded) {
             "5: verdict 0\n");
 }
 
-TEST(PacketForm, ATestThatIsJumpedToKeepsItsRegister) {
+TEST(PacketProgram, ATestThatIsJumpedToKeepsItsRegister) {
   // The second load is jumped over.
   EXPECT_EQ(form(checked(14, {load(Width::kB, kR4, kR2, -2), load(Width::kB, kR5, kR2, -1),
                               jump(JumpOp::kEq, kR5, 3, 1, false), load(Width::kB, kR4, kR2, -3),
@@ -161,7 +161,7 @@ TEST(PacketForm, ATestThatIsJumpedToKeepsItsRegister) {
             "6: verdict 0\n");
 }
 
-TEST(PacketForm, NumbersThatATestCannotHoldAreCompared) {
+TEST(PacketProgram, NumbersThatATestCannotHoldAreCompared) {
   // A number of 64 bits, and an order with a sign.
   const std::string wide = form(checked(
       14, {load(Width::kW, kR4, kR2, -4), jump(JumpOp::kEq, kR4, -1, 1), move(kR0, 1), Exit{}}));
@@ -172,7 +172,7 @@ TEST(PacketForm, NumbersThatATestCannotHoldAreCompared) {
   EXPECT_NE(with_sign.find("r4 = u32[start + 10]"), std::string::npos) << with_sign;
 }
 
-TEST(PacketForm, BytesAreTurnedWhereTheyAreLoaded) {
+TEST(PacketProgram, BytesAreTurnedWhereTheyAreLoaded) {
   EXPECT_EQ(form(checked(14, {load(Width::kH, kR0, kR2, -2),
                               Endian{.op = EndianOp::kSwap, .bits = 16, .dst = kR0}, Exit{}})),
             "0: if captured < 14 goto 3\n"
@@ -181,7 +181,7 @@ TEST(PacketForm, BytesAreTurnedWhereTheyAreLoaded) {
             "3: verdict 0\n");
 }
 
-TEST(PacketForm, FieldsOfTheContext) {
+TEST(PacketProgram, FieldsOfTheContext) {
   EXPECT_EQ(
       form({.instructions = {load(Width::kW, kR4, kR1, offsetof(UserContext, length)), move(kR0, 0),
                              jump(JumpOp::kGt, kR4, 100, 1, false), Exit{}, move(kR0, 5), Exit{}}}),
@@ -191,16 +191,16 @@ TEST(PacketForm, FieldsOfTheContext) {
       "3: verdict 5\n");
 }
 
-TEST(PacketForm, WaysThroughVerdictsAreShort) {
+TEST(PacketProgram, WaysThroughVerdictsAreShort) {
   // goto, r0 = 3, goto, exit.
   EXPECT_EQ(form({.instructions = {move(kR0, 1), go(1), Exit{}, move(kR0, 3), go(-0), Exit{}}}),
             "0: verdict 3\n");
 }
 
-TEST(PacketForm, SaysWhatItNeeds) {
+TEST(PacketProgram, SaysWhatItNeeds) {
   const Program program = checked(
       14, {load(Width::kB, kR4, kR2, -2), alu32(AluOp::kAdd, kR4, kR5), move(kR0, kR4), Exit{}});
-  const auto made = packet_form(program, prove_packet_accesses(program));
+  const auto made = packet_program(program, prove_packet_accesses(program));
   ASSERT_TRUE(made.has_value());
   EXPECT_EQ(made->zeroed, 1U << 5);
   EXPECT_EQ(made->used, 1U << 0 | 1U << 4 | 1U << 5);
@@ -210,7 +210,7 @@ TEST(PacketForm, SaysWhatItNeeds) {
   EXPECT_FALSE(made->calls);
 }
 
-TEST(PacketForm, NoneWhereTheProofIsNotEnough) {
+TEST(PacketProgram, NoneWhereTheProofIsNotEnough) {
   // A load nobody checked, the context's address as the verdict, a way back, a legacy load.
   EXPECT_EQ(
       form({.instructions = {load(Width::kDw, kR2, kR1, 0), load(Width::kB, kR0, kR2), Exit{}}}),
@@ -222,7 +222,7 @@ TEST(PacketForm, NoneWhereTheProofIsNotEnough) {
   EXPECT_EQ(form({.instructions = {LoadPacket{}, Exit{}}}), "none");
 }
 
-TEST(PacketForm, TheStackIsAsItWas) {
+TEST(PacketProgram, TheStackIsAsItWas) {
   EXPECT_EQ(form({.instructions = {Store{.width = Width::kW, .dst = kR10, .offset = -4, .src = 9},
                                    load(Width::kW, kR0, kR10, -4), Exit{}}}),
             "0: *(u32 *)(r10 - 4) = 9\n"
@@ -230,7 +230,7 @@ TEST(PacketForm, TheStackIsAsItWas) {
             "2: verdict r0\n");
 }
 
-TEST(PacketForm, ATestOverAVerdictIsTurned) {
+TEST(PacketProgram, ATestOverAVerdictIsTurned) {
   const auto over = [](JumpOp op, std::int32_t value) {
     return form(
         checked(14, {load(Width::kB, kR4, kR2, -2), jump(op, kR4, value, 2, false), move(kR0, 0),
@@ -249,7 +249,7 @@ TEST(PacketForm, ATestOverAVerdictIsTurned) {
 }
 
 // The first jump leads to what nobody reads, and from there to the verdict.
-TEST(PacketForm, ATestOverAVerdictThatOthersComeToIsNotTurned) {
+TEST(PacketProgram, ATestOverAVerdictThatOthersComeToIsNotTurned) {
   EXPECT_EQ(form(checked(14, {load(Width::kB, kR4, kR2, -3), jump(JumpOp::kNe, kR4, 1, 2, false),
                               load(Width::kB, kR4, kR2, -2), jump(JumpOp::kEq, kR4, 6, 3, false),
                               add(kR2, 4), move(kR0, 0), Exit{}, load(Width::kB, kR0, kR2, -1),
@@ -264,9 +264,9 @@ TEST(PacketForm, ATestOverAVerdictThatOthersComeToIsNotTurned) {
 }
 
 // Nobody gives r10 a value where nothing reads it, so nothing may be written below it.
-TEST(PacketForm, AStackOfWhichNothingIsUsedIsNotZeroed) {
+TEST(PacketProgram, AStackOfWhichNothingIsUsedIsNotZeroed) {
   const Program program{.instructions = {load(Width::kDw, kR4, kR10, -8), move(kR0, 1), Exit{}}};
-  const auto made = packet_form(program, prove_packet_accesses(program));
+  const auto made = packet_program(program, prove_packet_accesses(program));
   ASSERT_TRUE(made.has_value());
   EXPECT_EQ(print(*made, program), "0: verdict 1\n");
   EXPECT_FALSE(made->stack_zeroed);

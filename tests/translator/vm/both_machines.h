@@ -27,7 +27,7 @@ class BothMachines {
     auto machine = Machine::load(program, helpers, options);
     auto memory = compile(jit::RunsOn::kMemory, program, helpers, options);
     auto packets = compile(jit::RunsOn::kPackets, program, helpers, options);
-    auto lanes = compile(jit::RunsOn::kPackets, program, helpers, options, jit::LaneUse::kAlways);
+    auto lanes = compile(jit::RunsOn::kPackets, program, helpers, options, jit::SimdUse::kAlways);
     for (const auto* native : {&memory, &packets, &lanes}) {
       EXPECT_EQ(text(*native), text(machine)) << ebpf::disassemble(program.instructions);
     }
@@ -89,7 +89,7 @@ class BothMachines {
   static Result<jit::NativeProgram> compile(jit::RunsOn runs_on, const ebpf::Program& program,
                                             std::span<const Helper> helpers,
                                             const LoadOptions& options,
-                                            jit::LaneUse lanes = jit::LaneUse::kNever) {
+                                            jit::SimdUse lanes = jit::SimdUse::kNever) {
     static const auto kPool = std::make_shared<jit::CodePool>();
     return jit::NativeProgram::compile(program, helpers,
                                        {.runs_on = runs_on,

@@ -65,7 +65,7 @@ TEST(RandomPackets, AMillionPairsInEveryMachine) {
       return "WEIR_SEED=" + std::to_string(seed) + " program " + std::to_string(i) + "\n" +
              ebpf::disassemble(program.instructions);
     };
-    formed += ebpf::packet_form(program, ebpf::prove_packet_accesses(program)) ? 1 : 0;
+    formed += ebpf::packet_program(program, ebpf::prove_packet_accesses(program)) ? 1 : 0;
     const auto machine = Machine::load(program, kHelpers);
     ASSERT_TRUE(machine.has_value()) << to_string(machine.error()) << text();
     const auto native = jit::NativeProgram::compile(

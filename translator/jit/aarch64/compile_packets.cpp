@@ -29,7 +29,7 @@ constexpr Gp kGathered = Gp::kX6;
 
 class PacketCompiler : private PacketTests {
  public:
-  PacketCompiler(const CompileInput& input, const ebpf::PacketForm& form)
+  PacketCompiler(const CompileInput& input, const ebpf::PacketProgram& form)
       : PacketTests(input, form) {}
 
   Result<CompiledCode> run() {
@@ -401,7 +401,7 @@ class PacketCompiler : private PacketTests {
 
 }  // namespace
 
-Result<CompiledCode> compile_packets(const CompileInput& input, const ebpf::PacketForm& form) {
+Result<CompiledCode> compile_packets(const CompileInput& input, const ebpf::PacketProgram& form) {
   return PacketCompiler(input, form).run();
 }
 

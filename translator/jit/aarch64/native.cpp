@@ -4,6 +4,6 @@ namespace weir::jit {
 
 std::optional<Processor> native_processor() { return Processor::kAArch64; }
 
-bool has_lanes() { return false; }
+bool has_simd() { return false; }
 
 }  // namespace weir::jit

@@ -22,13 +22,13 @@ constexpr std::size_t kLoopAlignment = 32;
 constexpr int kCopiedEnds = 8;
 constexpr std::size_t kMostKnownVerdicts = 2;
 
-bool uses(const ebpf::PacketForm& form, Reg reg) {
+bool uses(const ebpf::PacketProgram& form, Reg reg) {
   return (form.used >> static_cast<unsigned>(reg) & 1U) != 0;
 }
 
 }  // namespace
 
-PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketForm& form)
+PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketProgram& form)
     : input_(input),
       form_(form),
       ops_(form.ops),

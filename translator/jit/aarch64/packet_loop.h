@@ -37,7 +37,7 @@ class PacketLoop {
     Gp reg = Gp::kZero;
   };
 
-  PacketLoop(const CompileInput& input, const ebpf::PacketForm& form);
+  PacketLoop(const CompileInput& input, const ebpf::PacketProgram& form);
 
   // `wanted`: numbers that take an instruction or two to make, those that are worth most first;
   // where registers are left they are made once.
@@ -55,7 +55,7 @@ class PacketLoop {
   Gp common(Gp scratch);
 
   const CompileInput& input_;
-  const ebpf::PacketForm& form_;
+  const ebpf::PacketProgram& form_;
   const std::vector<ebpf::PacketOp>& ops_;
   Registers at_;
   std::vector<KnownNumber> known_;

@@ -4,7 +4,7 @@
 
 namespace weir::jit {
 
-LaneChoice::Turn LaneChoice::next(std::size_t packets) {
+AdaptiveChoice::Turn AdaptiveChoice::next(std::size_t packets) {
   const std::uint64_t now = seen_.fetch_add(packets, std::memory_order_relaxed);
   const std::uint64_t trial = next_trial_.load(std::memory_order_relaxed);
   if (now >= trial) {
@@ -20,7 +20,7 @@ LaneChoice::Turn LaneChoice::next(std::size_t packets) {
   return {faster_.load(std::memory_order_relaxed), false};
 }
 
-void LaneChoice::took(BatchCode code, std::uint64_t time, std::size_t packets) {
+void AdaptiveChoice::took(BatchCode code, std::uint64_t time, std::size_t packets) {
   std::atomic<std::uint64_t>& least = code == BatchCode::kOneByOne ? each_time_ : lanes_time_;
   const std::uint64_t of_thousand = time * 1000 / std::max<std::size_t>(packets, 1);
   if (of_thousand < least.load(std::memory_order_relaxed)) {
@@ -29,7 +29,7 @@ void LaneChoice::took(BatchCode code, std::uint64_t time, std::size_t packets) {
 }
 
 // Of threads that come here at once, one decides.
-void LaneChoice::decide(std::uint64_t trial, std::uint64_t now) {
+void AdaptiveChoice::decide(std::uint64_t trial, std::uint64_t now) {
   const BatchCode won =
       lanes_time_.load(std::memory_order_relaxed) < each_time_.load(std::memory_order_relaxed)
           ? BatchCode::kInLanes

@@ -16,7 +16,7 @@ namespace weir::jit {
 enum class BatchCode : std::uint8_t { kOneByOne, kInLanes };
 
 // Threads may share one: what a race costs is a time that is not noted.
-class LaneChoice {
+class AdaptiveChoice {
  public:
   // Packets of a trial, one part behind the other.
   static constexpr std::uint64_t kEachTaught = 24576;

@@ -22,13 +22,13 @@ Binding moved_to(const Binding& binding, std::int64_t by) {
 
 }  // namespace
 
-void LaneRegisters::join(LaneId mask, const Bindings& elsewhere) {
+void SimdBindings::join(SimdId mask, const Bindings& elsewhere) {
   for (std::size_t reg = 0; reg < bound_.size(); ++reg) {
     bound_[reg] = join(mask, elsewhere[reg], bound_[reg]);
   }
 }
 
-Binding LaneRegisters::join(LaneId mask, const Binding& one, const Binding& other) {
+Binding SimdBindings::join(SimdId mask, const Binding& one, const Binding& other) {
   if (one == other) {
     return one;
   }
@@ -47,7 +47,7 @@ Binding LaneRegisters::join(LaneId mask, const Binding& one, const Binding& othe
   return both;
 }
 
-std::optional<LaneId> LaneRegisters::operand(const ebpf::Operand& source, bool is64) {
+std::optional<SimdId> SimdBindings::operand(const ebpf::Operand& source, bool is64) {
   if (const auto* reg = std::get_if<Reg>(&source)) {
     return is_number(*reg) ? std::optional((*this)[*reg].value) : std::nullopt;
   }
@@ -56,8 +56,8 @@ std::optional<LaneId> LaneRegisters::operand(const ebpf::Operand& source, bool i
                          : std::optional(v_.constant(static_cast<std::uint32_t>(imm)));
 }
 
-LaneId LaneRegisters::whole(const Binding& binding) {
-  const LaneId sum = v_.binary(LaneOp::kAdd, binding.value,
+SimdId SimdBindings::whole(const Binding& binding) {
+  const SimdId sum = v_.binary(SimdOp::kAdd, binding.value,
                                v_.constant(static_cast<std::uint32_t>(binding.offset)));
   if (usable(binding)) {
     v_.limit(sum, static_cast<std::uint32_t>(binding.most));
@@ -65,20 +65,20 @@ LaneId LaneRegisters::whole(const Binding& binding) {
   return sum;
 }
 
-bool LaneRegisters::usable(const Binding& binding) const {
+bool SimdBindings::usable(const Binding& binding) const {
   return binding.kind == Binding::Kind::kPointer && binding.least >= 0 &&
-         binding.most <= kMostOffset && v_.most(binding.value) <= LaneValues::kMostSigned;
+         binding.most <= kMostOffset && v_.most(binding.value) <= SimdValues::kMostSigned;
 }
 
-Binding LaneRegisters::moved_by_number(const Binding& to, LaneId by) {
+Binding SimdBindings::moved_by_number(const Binding& to, SimdId by) {
   const std::uint32_t most = v_.most(by);
-  if (most > LaneValues::kMostSigned || v_.most(to.value) > LaneValues::kMostSigned) {
+  if (most > SimdValues::kMostSigned || v_.most(to.value) > SimdValues::kMostSigned) {
     return {};
   }
-  return pointer(v_.binary(LaneOp::kAdd, to.value, by), to.offset, to.least, to.most + most);
+  return pointer(v_.binary(SimdOp::kAdd, to.value, by), to.offset, to.least, to.most + most);
 }
 
-Binding LaneRegisters::address(const PacketOp& op) {
+Binding SimdBindings::address(const PacketOp& op) {
   const Binding start = pointer(v_.zero(), 0, 0, 0);
   if (!op.base) {
     return op.from_start ? moved(start, op.offset) : Binding{};
@@ -92,7 +92,7 @@ Binding LaneRegisters::address(const PacketOp& op) {
   return base.kind == Binding::Kind::kPointer ? moved(base, op.offset) : Binding{};
 }
 
-bool LaneRegisters::run(const ebpf::Instruction& instruction) {
+bool SimdBindings::run(const ebpf::Instruction& instruction) {
   if (const auto* alu = std::get_if<ebpf::Alu>(&instruction)) {
     (*this)[alu->dst] = alu->is64 ? after_wide(*alu) : after_narrow(*alu);
     return true;
@@ -105,15 +105,15 @@ bool LaneRegisters::run(const ebpf::Instruction& instruction) {
   if (load == nullptr) {
     return false;
   }
-  (*this)[load->dst] = load->kind == ebpf::Imm64Kind::kValue && load->value <= LaneValues::kAll
+  (*this)[load->dst] = load->kind == ebpf::Imm64Kind::kValue && load->value <= SimdValues::kAll
                            ? number(v_.constant(static_cast<std::uint32_t>(load->value)))
                            : Binding{};
   return true;
 }
 
 // What the register holds after an operation; kUnknown where that does not fit.
-Binding LaneRegisters::after_narrow(const ebpf::Alu& alu) {
-  const std::optional<LaneId> src = operand(alu.src, false);
+Binding SimdBindings::after_narrow(const ebpf::Alu& alu) {
+  const std::optional<SimdId> src = operand(alu.src, false);
   if (alu.op == AluOp::kMov) {
     return src ? number(*src) : Binding{};
   }
@@ -124,30 +124,30 @@ Binding LaneRegisters::after_narrow(const ebpf::Alu& alu) {
 }
 
 // Of 32 bits.
-Binding LaneRegisters::computed(AluOp op, LaneId dst, LaneId src) {
-  const bool is_count = v_.values()[src].op == LaneOp::kConst;
+Binding SimdBindings::computed(AluOp op, SimdId dst, SimdId src) {
+  const bool is_count = v_.values()[src].op == SimdOp::kConst;
   const std::uint32_t count = v_.values()[src].imm & 31;
   switch (op) {
     case AluOp::kAdd:
-      return number(v_.binary(LaneOp::kAdd, dst, src));
+      return number(v_.binary(SimdOp::kAdd, dst, src));
     case AluOp::kSub:
-      return number(v_.binary(LaneOp::kSub, dst, src));
+      return number(v_.binary(SimdOp::kSub, dst, src));
     case AluOp::kMul:
-      return number(v_.binary(LaneOp::kMul, dst, src));
+      return number(v_.binary(SimdOp::kMul, dst, src));
     case AluOp::kOr:
-      return number(v_.binary(LaneOp::kOr, dst, src));
+      return number(v_.binary(SimdOp::kOr, dst, src));
     case AluOp::kAnd:
-      return number(v_.binary(LaneOp::kAnd, dst, src));
+      return number(v_.binary(SimdOp::kAnd, dst, src));
     case AluOp::kXor:
-      return number(v_.binary(LaneOp::kXor, dst, src));
+      return number(v_.binary(SimdOp::kXor, dst, src));
     case AluOp::kNeg:
-      return number(v_.binary(LaneOp::kSub, v_.zero(), dst));
+      return number(v_.binary(SimdOp::kSub, v_.zero(), dst));
     case AluOp::kLsh:
-      return is_count ? number(v_.shift(LaneOp::kShl, dst, count)) : Binding{};
+      return is_count ? number(v_.shift(SimdOp::kShl, dst, count)) : Binding{};
     case AluOp::kRsh:
-      return is_count ? number(v_.shift(LaneOp::kShr, dst, count)) : Binding{};
+      return is_count ? number(v_.shift(SimdOp::kShr, dst, count)) : Binding{};
     case AluOp::kArsh:
-      return is_count ? number(v_.shift(LaneOp::kSar, dst, count)) : Binding{};
+      return is_count ? number(v_.shift(SimdOp::kSar, dst, count)) : Binding{};
     case AluOp::kMov:
     case AluOp::kDiv:
     case AluOp::kSDiv:
@@ -161,7 +161,7 @@ Binding LaneRegisters::computed(AluOp op, LaneId dst, LaneId src) {
   return {};
 }
 
-Binding LaneRegisters::after_wide(const ebpf::Alu& alu) {
+Binding SimdBindings::after_wide(const ebpf::Alu& alu) {
   if (alu.op == AluOp::kMov) {
     if (const auto* reg = std::get_if<Reg>(&alu.src)) {
       return (*this)[*reg];
@@ -172,7 +172,7 @@ Binding LaneRegisters::after_wide(const ebpf::Alu& alu) {
       return *sum;
     }
   }
-  const std::optional<LaneId> src = operand(alu.src, true);
+  const std::optional<SimdId> src = operand(alu.src, true);
   if (!src) {
     return {};
   }
@@ -182,12 +182,12 @@ Binding LaneRegisters::after_wide(const ebpf::Alu& alu) {
   if (!is_number(alu.dst)) {
     return {};
   }
-  const LaneId dst = (*this)[alu.dst].value;
+  const SimdId dst = (*this)[alu.dst].value;
   return fits_narrow(alu.op, dst, *src) ? computed(alu.op, dst, *src) : Binding{};
 }
 
 // Pointer + or - a number; nothing when neither side is a pointer.
-std::optional<Binding> LaneRegisters::moved_pointer(const ebpf::Alu& alu) {
+std::optional<Binding> SimdBindings::moved_pointer(const ebpf::Alu& alu) {
   const Binding& to = (*this)[alu.dst];
   const auto* imm = std::get_if<std::int32_t>(&alu.src);
   if (imm != nullptr) {
@@ -209,22 +209,22 @@ std::optional<Binding> LaneRegisters::moved_pointer(const ebpf::Alu& alu) {
 
 // Whether an operation of 64 bits on two numbers gives one whose upper half is 0 and whose lower
 // half is that of 32 bits.
-bool LaneRegisters::fits_narrow(AluOp op, LaneId dst, LaneId src) const {
+bool SimdBindings::fits_narrow(AluOp op, SimdId dst, SimdId src) const {
   const std::uint64_t a = v_.most(dst);
   const std::uint64_t b = v_.most(src);
   switch (op) {
     case AluOp::kAdd:
-      return a + b <= LaneValues::kAll;
+      return a + b <= SimdValues::kAll;
     case AluOp::kOr:
     case AluOp::kAnd:
     case AluOp::kXor:
       return true;
     case AluOp::kLsh:
-      return b < 32 && (a << b) <= LaneValues::kAll;
+      return b < 32 && (a << b) <= SimdValues::kAll;
     case AluOp::kRsh:
       return b < 32;
     case AluOp::kArsh:
-      return b < 32 && a <= LaneValues::kMostSigned;
+      return b < 32 && a <= SimdValues::kMostSigned;
     case AluOp::kSub:
     case AluOp::kMul:
     case AluOp::kDiv:
@@ -241,13 +241,13 @@ bool LaneRegisters::fits_narrow(AluOp op, LaneId dst, LaneId src) const {
   return false;
 }
 
-Binding LaneRegisters::after(const ebpf::Endian& endian) {
+Binding SimdBindings::after(const ebpf::Endian& endian) {
   if (!is_number(endian.dst) || endian.bits == 64) {
     return {};
   }
-  const LaneId value = (*this)[endian.dst].value;
+  const SimdId value = (*this)[endian.dst].value;
   if (endian.op == ebpf::EndianOp::kToLittle) {
-    return number(endian.bits == 16 ? v_.binary(LaneOp::kAnd, value, v_.constant(0xffff)) : value);
+    return number(endian.bits == 16 ? v_.binary(SimdOp::kAnd, value, v_.constant(0xffff)) : value);
   }
   return number(v_.swap(value, endian.bits / 8));
 }

@@ -22,7 +22,7 @@ struct Binding {
     kPointer,  // The packet's start + the value + offset.
   };
   Kind kind = Kind::kUnknown;
-  LaneId value = 0;
+  SimdId value = 0;
   std::int64_t offset = 0;
   std::int64_t least = 0;  // Of value + offset of a pointer, and the most.
   std::int64_t most = 0;
@@ -30,8 +30,8 @@ struct Binding {
 };
 using Bindings = std::array<Binding, 11>;
 
-inline Binding number(LaneId value) { return {.kind = Binding::Kind::kNumber, .value = value}; }
-inline Binding pointer(LaneId value, std::int64_t offset, std::int64_t least, std::int64_t most) {
+inline Binding number(SimdId value) { return {.kind = Binding::Kind::kNumber, .value = value}; }
+inline Binding pointer(SimdId value, std::int64_t offset, std::int64_t least, std::int64_t most) {
   return {.kind = Binding::Kind::kPointer,
           .value = value,
           .offset = offset,
@@ -39,42 +39,42 @@ inline Binding pointer(LaneId value, std::int64_t offset, std::int64_t least, st
           .most = most};
 }
 
-class LaneRegisters {
+class SimdBindings {
  public:
   // Makes values among these.
-  explicit LaneRegisters(LaneValues& values) : v_(values) {}
+  explicit SimdBindings(SimdValues& values) : v_(values) {}
 
   Binding& operator[](ebpf::Reg reg) { return bound_[static_cast<std::size_t>(reg)]; }
   bool is_number(ebpf::Reg reg) { return (*this)[reg].kind == Binding::Kind::kNumber; }
   const Bindings& all() const { return bound_; }
   void set_all(const Bindings& bindings) { bound_ = bindings; }
   // Where a packet of the mask comes from elsewhere, what its registers held there.
-  void join(LaneId mask, const Bindings& elsewhere);
+  void join(SimdId mask, const Bindings& elsewhere);
 
   // A register or constant as a number; nothing when it is a pointer or, in 64 bits, below 0.
-  std::optional<LaneId> operand(const ebpf::Operand& source, bool is64);
+  std::optional<SimdId> operand(const ebpf::Operand& source, bool is64);
   // The address of an operation; kUnknown when it is none in the packet.
   Binding address(const ebpf::PacketOp& op);
   // Whether the pointer's distance is one that a lane can hold.
   bool usable(const Binding& binding) const;
   // A pointer's value + offset. What does not fit is cut off; nobody uses it then (usable()).
-  LaneId whole(const Binding& binding);
-  Binding moved_by_number(const Binding& to, LaneId by);
+  SimdId whole(const Binding& binding);
+  Binding moved_by_number(const Binding& to, SimdId by);
 
   // Does an instruction that is no load, jump or exit; false: it is none that fits. A register
   // whose new value does not fit becomes kUnknown.
   bool run(const ebpf::Instruction& instruction);
 
  private:
-  Binding join(LaneId mask, const Binding& one, const Binding& other);
+  Binding join(SimdId mask, const Binding& one, const Binding& other);
   Binding after_narrow(const ebpf::Alu& alu);
   Binding after_wide(const ebpf::Alu& alu);
-  Binding computed(ebpf::AluOp op, LaneId dst, LaneId src);
+  Binding computed(ebpf::AluOp op, SimdId dst, SimdId src);
   std::optional<Binding> moved_pointer(const ebpf::Alu& alu);
-  bool fits_narrow(ebpf::AluOp op, LaneId dst, LaneId src) const;
+  bool fits_narrow(ebpf::AluOp op, SimdId dst, SimdId src) const;
   Binding after(const ebpf::Endian& endian);
 
-  LaneValues& v_;
+  SimdValues& v_;
   Bindings bound_;
 };
 

@@ -16,15 +16,15 @@ struct Extent {
   std::int32_t width = 0;
 };
 
-bool is_in(const LaneWindow& window, Extent field) {
+bool is_in(const SimdLoad& window, Extent field) {
   const std::int32_t at = field.offset - window.start;
   return at >= 0 && at + field.width <= 16 && at % 4 + field.width <= 4;
 }
 
 // The window from `start` with what it has of the fields, moved so that the bytes behind its last
 // field are not read.
-LaneWindow window_from(std::int32_t start, std::span<const Extent> fields) {
-  LaneWindow window{.start = start};
+SimdLoad window_from(std::int32_t start, std::span<const Extent> fields) {
+  SimdLoad window{.start = start};
   std::int32_t last = 0;
   for (const Extent& field : fields) {
     if (is_in(window, field)) {
@@ -43,13 +43,13 @@ LaneWindow window_from(std::int32_t start, std::span<const Extent> fields) {
 
 // Takes the window with the first field that has the most fields, and of those the one that ends
 // first.
-LaneWindow best_window(std::span<const Extent> fields) {
-  LaneWindow best;
+SimdLoad best_window(std::span<const Extent> fields) {
+  SimdLoad best;
   std::ptrdiff_t most = 0;
   const std::int32_t first = fields.front().offset;
   for (std::int32_t start = first; start >= 0 && first - start <= 4 - fields.front().width;
        --start) {
-    const LaneWindow window = window_from(start, fields);
+    const SimdLoad window = window_from(start, fields);
     const auto count = std::count_if(fields.begin(), fields.end(), [&window](const Extent& field) {
       return is_in(window, field);
     });
@@ -63,11 +63,11 @@ LaneWindow best_window(std::span<const Extent> fields) {
 
 }  // namespace
 
-void place_windows(LaneForm& form) {
+void place_windows(SimdProgram& form) {
   std::vector<Extent> fields;
   for (std::size_t id = 0; id < form.values.size(); ++id) {
-    const LaneValue& value = form.values[id];
-    if (value.op == LaneOp::kField && form.needed[id]) {
+    const SimdValue& value = form.values[id];
+    if (value.op == SimdOp::kField && form.needed[id]) {
       fields.push_back({static_cast<std::int32_t>(value.imm), value.width});
     }
   }
@@ -75,14 +75,14 @@ void place_windows(LaneForm& form) {
     return std::pair(a.offset, a.width) < std::pair(b.offset, b.width);
   });
   while (!fields.empty()) {
-    const LaneWindow window = best_window(fields);
+    const SimdLoad window = best_window(fields);
     form.windows.push_back(window);
     form.reach = std::max(form.reach, window.start + 16);
     std::erase_if(fields, [&window](const Extent& field) { return is_in(window, field); });
   }
 }
 
-LaneForm::Place LaneForm::place_of(const LaneValue& field) const {
+SimdProgram::Place SimdProgram::place_of(const SimdValue& field) const {
   const Extent extent{static_cast<std::int32_t>(field.imm), field.width};
   for (std::size_t i = 0; i < windows.size(); ++i) {
     if (is_in(windows[i], extent)) {

@@ -25,7 +25,7 @@ constexpr std::int32_t kMostReach = 192;
 
 class Builder {
  public:
-  Builder(const ebpf::PacketForm& form, std::span<const ebpf::Instruction> instructions)
+  Builder(const ebpf::PacketProgram& form, std::span<const ebpf::Instruction> instructions)
       : ops_(form.ops), instructions_(instructions), arrivals_(form.ops.size()) {
     for (unsigned reg = 0; reg < 10; ++reg) {
       if ((form.zeroed >> reg & 1U) != 0) {
@@ -34,7 +34,7 @@ class Builder {
     }
   }
 
-  std::optional<LaneForm> build() {
+  std::optional<SimdProgram> build() {
     mask_ = v_.all();
     for (index_ = 0; index_ < ops_.size(); ++index_) {
       arrive();
@@ -42,9 +42,9 @@ class Builder {
         return std::nullopt;
       }
     }
-    LaneId verdict = v_.zero();
+    SimdId verdict = v_.zero();
     for (const auto& [value, mask] : ends_) {
-      verdict = v_.binary(LaneOp::kOr, verdict, v_.binary(LaneOp::kAnd, mask, value));
+      verdict = v_.binary(SimdOp::kOr, verdict, v_.binary(SimdOp::kAnd, mask, value));
     }
     return finish(verdict);
   }
@@ -52,7 +52,7 @@ class Builder {
  private:
   // A way from somewhere before to an operation.
   struct Arrival {
-    LaneId mask = 0;
+    SimdId mask = 0;
     Bindings bound;
   };
 
@@ -67,34 +67,34 @@ class Builder {
         continue;
       }
       regs_.join(arrival.mask, arrival.bound);
-      mask_ = v_.binary(LaneOp::kOr, mask_, arrival.mask);
+      mask_ = v_.binary(SimdOp::kOr, mask_, arrival.mask);
     }
     arrivals_[index_].clear();
   }
 
-  void go(std::uint32_t target, LaneId mask) {
+  void go(std::uint32_t target, SimdId mask) {
     if (mask != v_.zero()) {
       arrivals_[target].push_back({.mask = mask, .bound = regs_.all()});
     }
   }
 
-  void branch(std::uint32_t target, LaneCondition condition) {
+  void branch(std::uint32_t target, SimdCondition condition) {
     go(target, v_.where(mask_, condition));
     mask_ = v_.where_not(mask_, condition);
   }
 
-  void end(LaneId verdict) {
+  void end(SimdId verdict) {
     if (verdict != v_.zero()) {
       const auto [at, is_new] = ends_.try_emplace(verdict, mask_);
       if (!is_new) {
-        at->second = v_.binary(LaneOp::kOr, at->second, mask_);
+        at->second = v_.binary(SimdOp::kOr, at->second, mask_);
       }
     }
     mask_ = v_.zero();
   }
 
   // Bytes at an address, for the packets of a mask.
-  std::optional<LaneId> field(const PacketOp& op, const Binding& at, LaneId mask) {
+  std::optional<SimdId> field(const PacketOp& op, const Binding& at, SimdId mask) {
     const auto width = static_cast<std::uint8_t>(op.width);
     if (!regs_.usable(at) || width > 4) {
       return std::nullopt;
@@ -123,13 +123,13 @@ class Builder {
       case PacketOpKind::kHeader:
         return add_header(op);
       case PacketOpKind::kEnd:
-        regs_[op.dst] = pointer(v_.leaf(LaneOp::kCaptured), 0, 0, kMostOffset);
+        regs_[op.dst] = pointer(v_.leaf(SimdOp::kCaptured), 0, 0, kMostOffset);
         return true;
       case PacketOpKind::kField:
         regs_[op.dst] =
             number(op.offset == offsetof(ebpf::UserContext, length)
-                       ? v_.leaf(LaneOp::kLength)
-                       : v_.leaf(LaneOp::kShared, static_cast<std::uint32_t>(op.offset)));
+                       ? v_.leaf(SimdOp::kLength)
+                       : v_.leaf(SimdOp::kShared, static_cast<std::uint32_t>(op.offset)));
         return true;
       case PacketOpKind::kLoad:
         return add_load(op);
@@ -164,15 +164,15 @@ class Builder {
     if (op.value + width > kMostReach || width > 4) {
       return false;
     }
-    const LaneId bits =
-        v_.binary(LaneOp::kAnd, v_.pick(v_.field(op.value, width), false), v_.constant(op.mask));
+    const SimdId bits =
+        v_.binary(SimdOp::kAnd, v_.pick(v_.field(op.value, width), false), v_.constant(op.mask));
     const Binding start = pointer(v_.zero(), op.offset, op.offset, op.offset);
-    regs_[op.dst] = regs_.moved_by_number(start, v_.shift(LaneOp::kShl, bits, op.shift));
+    regs_[op.dst] = regs_.moved_by_number(start, v_.shift(SimdOp::kShl, bits, op.shift));
     return true;
   }
 
   bool add_load(const PacketOp& op) {
-    const std::optional<LaneId> bytes = field(op, regs_.address(op), mask_);
+    const std::optional<SimdId> bytes = field(op, regs_.address(op), mask_);
     if (!bytes || op.sign_extend) {
       return false;
     }
@@ -186,12 +186,12 @@ class Builder {
 
   bool add_test(const PacketOp& op) {
     const Binding at = regs_.address(op);
-    const LaneValue from = v_.values()[at.value];
+    const SimdValue from = v_.values()[at.value];
     if (is_signed(op.op)) {
       return false;
     }
-    if (from.op != LaneOp::kChoose || !v_.ends_early(from.a)) {
-      const std::optional<LaneId> bytes = field(op, at, mask_);
+    if (from.op != SimdOp::kChoose || !v_.ends_early(from.a)) {
+      const std::optional<SimdId> bytes = field(op, at, mask_);
       if (bytes) {
         branch(op.target, v_.test(op.op, *bytes, op.mask, op.value));
       }
@@ -202,13 +202,13 @@ class Builder {
     Binding no = at;
     yes.value = from.b;
     no.value = from.c;
-    const auto some = field(op, yes, v_.binary(LaneOp::kAnd, from.a, mask_));
-    const auto others = field(op, no, v_.binary(LaneOp::kAndNot, from.a, mask_));
+    const auto some = field(op, yes, v_.binary(SimdOp::kAnd, from.a, mask_));
+    const auto others = field(op, no, v_.binary(SimdOp::kAndNot, from.a, mask_));
     if (!some || !others) {
       return false;
     }
-    const LaneCondition of_some = v_.test(op.op, *some, op.mask, op.value);
-    const LaneCondition of_others = v_.test(op.op, *others, op.mask, op.value);
+    const SimdCondition of_some = v_.test(op.op, *some, op.mask, op.value);
+    const SimdCondition of_others = v_.test(op.op, *others, op.mask, op.value);
     if (of_some.negated != of_others.negated) {
       return false;
     }
@@ -218,7 +218,7 @@ class Builder {
 
   bool add_compare(const PacketOp& op) {
     const auto& jump = std::get<ebpf::Jump>(instructions_[op.index]);
-    const std::optional<LaneId> src = regs_.operand(jump.src, jump.is64);
+    const std::optional<SimdId> src = regs_.operand(jump.src, jump.is64);
     // Of numbers whose upper half is 0 a compare of 64 bits with sign is one without.
     if (!regs_.is_number(jump.dst) || !src || (jump.is64 && is_signed(jump.op))) {
       return false;
@@ -232,7 +232,7 @@ class Builder {
       return false;
     }
     const JumpOp order = op.kind == PacketOpKind::kFewer ? JumpOp::kLt : JumpOp::kGe;
-    branch(op.target, v_.compare(order, v_.leaf(LaneOp::kCaptured), v_.constant(op.value)));
+    branch(op.target, v_.compare(order, v_.leaf(SimdOp::kCaptured), v_.constant(op.value)));
     return true;
   }
 
@@ -241,14 +241,14 @@ class Builder {
     if (!regs_.usable(at)) {
       return false;
     }
-    branch(op.target, v_.compare(op.op, regs_.whole(at), v_.leaf(LaneOp::kCaptured)));
+    branch(op.target, v_.compare(op.op, regs_.whole(at), v_.leaf(SimdOp::kCaptured)));
     return true;
   }
 
   // ---- The end ----
 
-  std::optional<LaneForm> finish(LaneId verdict) {
-    LaneForm form;
+  std::optional<SimdProgram> finish(SimdId verdict) {
+    SimdProgram form;
     form.verdict = verdict;
     form.values = v_.take();
     form.needed.assign(form.values.size(), false);
@@ -259,7 +259,7 @@ class Builder {
         continue;
       }
       ++count;
-      const LaneValue& value = form.values[id];
+      const SimdValue& value = form.values[id];
       const std::array operands = {value.a, value.b, value.c};
       for (int i = 0; i < operand_count(value.op); ++i) {
         form.needed[operands[static_cast<std::size_t>(i)]] = true;
@@ -274,54 +274,54 @@ class Builder {
 
   const std::vector<PacketOp>& ops_;
   std::span<const ebpf::Instruction> instructions_;
-  LaneValues v_;
+  SimdValues v_;
   std::vector<std::vector<Arrival>> arrivals_;  // By operation.
-  LaneId mask_ = 0;                             // The packets on the way to the one in hand,
-  LaneRegisters regs_{v_};                      // and their registers.
-  std::map<LaneId, LaneId> ends_;               // Verdicts, and the packets that have them.
+  SimdId mask_ = 0;                             // The packets on the way to the one in hand,
+  SimdBindings regs_{v_};                       // and their registers.
+  std::map<SimdId, SimdId> ends_;               // Verdicts, and the packets that have them.
   std::size_t index_ = 0;
   std::size_t gathers_ = 0;
 };
 
 }  // namespace
 
-int operand_count(LaneOp op) {
+int operand_count(SimdOp op) {
   switch (op) {
-    case LaneOp::kConst:
-    case LaneOp::kCaptured:
-    case LaneOp::kLength:
-    case LaneOp::kShared:
-    case LaneOp::kField:
+    case SimdOp::kConst:
+    case SimdOp::kCaptured:
+    case SimdOp::kLength:
+    case SimdOp::kShared:
+    case SimdOp::kField:
       return 0;
-    case LaneOp::kPart:
-    case LaneOp::kPick:
-    case LaneOp::kIs:
-    case LaneOp::kShl:
-    case LaneOp::kShr:
-    case LaneOp::kSar:
-    case LaneOp::kSwap:
+    case SimdOp::kPart:
+    case SimdOp::kPick:
+    case SimdOp::kIs:
+    case SimdOp::kShl:
+    case SimdOp::kShr:
+    case SimdOp::kSar:
+    case SimdOp::kSwap:
       return 1;
-    case LaneOp::kGather:
-    case LaneOp::kAnd:
-    case LaneOp::kAndNot:
-    case LaneOp::kOr:
-    case LaneOp::kXor:
-    case LaneOp::kAdd:
-    case LaneOp::kSub:
-    case LaneOp::kMul:
-    case LaneOp::kMin:
-    case LaneOp::kMax:
-    case LaneOp::kEqual:
-    case LaneOp::kGreater:
+    case SimdOp::kGather:
+    case SimdOp::kAnd:
+    case SimdOp::kAndNot:
+    case SimdOp::kOr:
+    case SimdOp::kXor:
+    case SimdOp::kAdd:
+    case SimdOp::kSub:
+    case SimdOp::kMul:
+    case SimdOp::kMin:
+    case SimdOp::kMax:
+    case SimdOp::kEqual:
+    case SimdOp::kGreater:
       return 2;
-    case LaneOp::kChoose:
+    case SimdOp::kChoose:
       return 3;
   }
   return 0;
 }
 
-std::optional<LaneForm> lane_form(const ebpf::PacketForm& form,
-                                  std::span<const ebpf::Instruction> instructions) {
+std::optional<SimdProgram> simd_program(const ebpf::PacketProgram& form,
+                                        std::span<const ebpf::Instruction> instructions) {
   return Builder(form, instructions).build();
 }
 

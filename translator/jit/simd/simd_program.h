@@ -21,10 +21,10 @@ namespace weir::jit {
 
 inline constexpr std::size_t kLanes = 8;
 
-// A value, by its place in LaneForm::values.
-using LaneId = std::uint32_t;
+// A value, by its place in SimdProgram::values.
+using SimdId = std::uint32_t;
 
-enum class LaneOp : std::uint8_t {
+enum class SimdOp : std::uint8_t {
   kConst,     // imm.
   kCaptured,  // The captured bytes; 0x7fffffff where there are more.
   kLength,    // The wire length.
@@ -52,33 +52,33 @@ enum class LaneOp : std::uint8_t {
   kChoose,  // b where the mask a holds, else c.
 };
 
-struct LaneValue {
-  LaneOp op = LaneOp::kConst;
+struct SimdValue {
+  SimdOp op = SimdOp::kConst;
   std::uint8_t width = 0;
   bool swapped = false;
   bool rare = false;  // kGather: of packets that end before what most of them have.
-  LaneId a = 0;
-  LaneId b = 0;
-  LaneId c = 0;
+  SimdId a = 0;
+  SimdId b = 0;
+  SimdId c = 0;
   std::uint32_t imm = 0;
   std::uint32_t mask = 0;
-  bool operator==(const LaneValue&) const = default;
+  bool operator==(const SimdValue&) const = default;
 };
 
 // How many operands (a, b, c) the operation has.
-int operand_count(LaneOp op);
+int operand_count(SimdOp op);
 
 // Where a field at a constant offset is found: sixteen bytes are read at once.
-struct LaneWindow {
+struct SimdLoad {
   std::int32_t start = 0;
   std::uint8_t dwords = 0;  // Those of the four (bit n) in which there is a field.
 };
 
-struct LaneForm {
-  std::vector<LaneValue> values;  // Operands stand before what uses them.
+struct SimdProgram {
+  std::vector<SimdValue> values;  // Operands stand before what uses them.
   std::vector<bool> needed;       // By value: whether the verdict depends on it.
-  LaneId verdict = 0;
-  std::vector<LaneWindow> windows;
+  SimdId verdict = 0;
+  std::vector<SimdLoad> windows;
   // Bytes behind a packet's start that are read whether they were captured or not; what was not is
   // not used. They have to be there all the same.
   std::int32_t reach = 0;
@@ -89,15 +89,15 @@ struct LaneForm {
     std::size_t window = 0;
     std::int32_t offset = 0;
   };
-  Place place_of(const LaneValue& field) const;
+  Place place_of(const SimdValue& field) const;
 };
 
 // Chooses the windows for the fields that are needed, and with them the reach.
-void place_windows(LaneForm& form);
+void place_windows(SimdProgram& form);
 
 // Nothing when the form has something that does not fit into lanes (calls, stores, numbers that
 // may take more than 32 bits, data other than the packet's), or more than pays.
-std::optional<LaneForm> lane_form(const ebpf::PacketForm& form,
-                                  std::span<const ebpf::Instruction> instructions);
+std::optional<SimdProgram> simd_program(const ebpf::PacketProgram& form,
+                                        std::span<const ebpf::Instruction> instructions);
 
 }  // namespace weir::jit

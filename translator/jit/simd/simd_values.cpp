@@ -10,7 +10,7 @@ namespace {
 using ebpf::JumpOp;
 
 constexpr std::uint32_t all_of(std::uint8_t width) {
-  return width == 4 ? LaneValues::kAll : (1U << 8 * width) - 1;
+  return width == 4 ? SimdValues::kAll : (1U << 8 * width) - 1;
 }
 
 constexpr std::uint32_t swapped(std::uint32_t value, std::uint8_t width) {
@@ -19,51 +19,51 @@ constexpr std::uint32_t swapped(std::uint32_t value, std::uint8_t width) {
 
 constexpr int kMostLooks = 256;
 
-constexpr bool commutes(LaneOp op) {
-  return op != LaneOp::kSub && op != LaneOp::kAndNot && op != LaneOp::kGreater;
+constexpr bool commutes(SimdOp op) {
+  return op != SimdOp::kSub && op != SimdOp::kAndNot && op != SimdOp::kGreater;
 }
 
-constexpr std::uint32_t mask_of(bool holds) { return holds ? LaneValues::kAll : 0; }
+constexpr std::uint32_t mask_of(bool holds) { return holds ? SimdValues::kAll : 0; }
 
 // Of an operation with two operands.
-std::optional<std::uint32_t> computed(LaneOp op, std::uint32_t a, std::uint32_t b) {
+std::optional<std::uint32_t> computed(SimdOp op, std::uint32_t a, std::uint32_t b) {
   switch (op) {
-    case LaneOp::kAnd:
+    case SimdOp::kAnd:
       return a & b;
-    case LaneOp::kAndNot:
+    case SimdOp::kAndNot:
       return ~a & b;
-    case LaneOp::kOr:
+    case SimdOp::kOr:
       return a | b;
-    case LaneOp::kXor:
+    case SimdOp::kXor:
       return a ^ b;
-    case LaneOp::kAdd:
+    case SimdOp::kAdd:
       return a + b;
-    case LaneOp::kSub:
+    case SimdOp::kSub:
       return a - b;
-    case LaneOp::kMul:
+    case SimdOp::kMul:
       return a * b;
-    case LaneOp::kMin:
+    case SimdOp::kMin:
       return std::min(a, b);
-    case LaneOp::kMax:
+    case SimdOp::kMax:
       return std::max(a, b);
-    case LaneOp::kEqual:
+    case SimdOp::kEqual:
       return mask_of(a == b);
-    case LaneOp::kGreater:
+    case SimdOp::kGreater:
       return mask_of(static_cast<std::int32_t>(a) > static_cast<std::int32_t>(b));
-    case LaneOp::kConst:
-    case LaneOp::kCaptured:
-    case LaneOp::kLength:
-    case LaneOp::kShared:
-    case LaneOp::kField:
-    case LaneOp::kGather:
-    case LaneOp::kPart:
-    case LaneOp::kPick:
-    case LaneOp::kIs:
-    case LaneOp::kShl:
-    case LaneOp::kShr:
-    case LaneOp::kSar:
-    case LaneOp::kSwap:
-    case LaneOp::kChoose:
+    case SimdOp::kConst:
+    case SimdOp::kCaptured:
+    case SimdOp::kLength:
+    case SimdOp::kShared:
+    case SimdOp::kField:
+    case SimdOp::kGather:
+    case SimdOp::kPart:
+    case SimdOp::kPick:
+    case SimdOp::kIs:
+    case SimdOp::kShl:
+    case SimdOp::kShr:
+    case SimdOp::kSar:
+    case SimdOp::kSwap:
+    case SimdOp::kChoose:
       break;
   }
   return std::nullopt;
@@ -71,47 +71,47 @@ std::optional<std::uint32_t> computed(LaneOp op, std::uint32_t a, std::uint32_t 
 
 }  // namespace
 
-LaneValues::LaneValues() {
+SimdValues::SimdValues() {
   constant(0);
   constant(kAll);
 }
 
 // Looks from the end, where the equal one mostly is.
-LaneId LaneValues::add(const LaneValue& value, std::uint32_t most) {
+SimdId SimdValues::add(const SimdValue& value, std::uint32_t most) {
   const auto found = std::find(values_.rbegin(), values_.rend(), value);
   if (found != values_.rend()) {
-    return static_cast<LaneId>(values_.rend() - found) - 1;
+    return static_cast<SimdId>(values_.rend() - found) - 1;
   }
   values_.push_back(value);
   most_.push_back(most);
-  return static_cast<LaneId>(values_.size()) - 1;
+  return static_cast<SimdId>(values_.size()) - 1;
 }
 
-LaneId LaneValues::constant(std::uint32_t value) {
-  return add({.op = LaneOp::kConst, .imm = value}, value);
+SimdId SimdValues::constant(std::uint32_t value) {
+  return add({.op = SimdOp::kConst, .imm = value}, value);
 }
 
-LaneId LaneValues::leaf(LaneOp op, std::uint32_t imm) {
-  return add({.op = op, .imm = imm}, op == LaneOp::kCaptured ? kMostSigned : kAll);
+SimdId SimdValues::leaf(SimdOp op, std::uint32_t imm) {
+  return add({.op = op, .imm = imm}, op == SimdOp::kCaptured ? kMostSigned : kAll);
 }
 
-LaneId LaneValues::field(std::uint32_t offset, std::uint8_t width) {
-  return add({.op = LaneOp::kField, .width = width, .imm = offset}, kAll);
+SimdId SimdValues::field(std::uint32_t offset, std::uint8_t width) {
+  return add({.op = SimdOp::kField, .width = width, .imm = offset}, kAll);
 }
 
-LaneId LaneValues::gather(LaneId address, std::int32_t offset, std::uint8_t width, LaneId mask) {
-  for (LaneId id = 0; id < values_.size(); ++id) {
-    const LaneValue& one = values_[id];
+SimdId SimdValues::gather(SimdId address, std::int32_t offset, std::uint8_t width, SimdId mask) {
+  for (SimdId id = 0; id < values_.size(); ++id) {
+    const SimdValue& one = values_[id];
     int looks = kMostLooks;
     const std::int64_t at = std::int64_t{offset} - static_cast<std::int32_t>(one.imm);
-    if (one.op == LaneOp::kGather && one.width == 4 && one.a == address && at >= 0 &&
+    if (one.op == SimdOp::kGather && one.width == 4 && one.a == address && at >= 0 &&
         at + width <= 4 && implies(mask, one.b, looks)) {
       return part(id, static_cast<std::uint32_t>(at), width);
     }
   }
   int looks = kMostLooks;
   const bool wide = has_bytes(mask, address, std::int64_t{offset} + 4, looks);
-  const LaneId bytes = add({.op = LaneOp::kGather,
+  const SimdId bytes = add({.op = SimdOp::kGather,
                             .width = wide ? std::uint8_t{4} : width,
                             .rare = ends_early(mask),
                             .a = address,
@@ -121,86 +121,86 @@ LaneId LaneValues::gather(LaneId address, std::int32_t offset, std::uint8_t widt
   return wide ? part(bytes, 0, width) : bytes;
 }
 
-LaneId LaneValues::part(LaneId bytes, std::uint32_t at, std::uint8_t width) {
+SimdId SimdValues::part(SimdId bytes, std::uint32_t at, std::uint8_t width) {
   return width == 4 ? bytes
-                    : add({.op = LaneOp::kPart, .width = width, .a = bytes, .imm = at}, kAll);
+                    : add({.op = SimdOp::kPart, .width = width, .a = bytes, .imm = at}, kAll);
 }
 
 // The ways through a mask can be many more than its values, so each of these looks so many times
 // and then says no.
 //
 // Whether all packets of the mask are seen to be in the other too.
-bool LaneValues::implies(LaneId mask, LaneId other, int& looks) const {
+bool SimdValues::implies(SimdId mask, SimdId other, int& looks) const {
   if (--looks < 0) {
     return false;
   }
-  const LaneValue& one = values_[mask];
+  const SimdValue& one = values_[mask];
   return mask == other ||
-         (one.op == LaneOp::kAnd &&
+         (one.op == SimdOp::kAnd &&
           (implies(one.a, other, looks) || implies(one.b, other, looks))) ||
-         (one.op == LaneOp::kAndNot && implies(one.b, other, looks)) ||
-         (one.op == LaneOp::kOr && implies(one.a, other, looks) && implies(one.b, other, looks));
+         (one.op == SimdOp::kAndNot && implies(one.b, other, looks)) ||
+         (one.op == SimdOp::kOr && implies(one.a, other, looks) && implies(one.b, other, looks));
 }
 
 // Whether the packets of the mask are seen to have all bytes before address + behind.
-bool LaneValues::has_bytes(LaneId mask, LaneId address, std::int64_t behind, int& looks) const {
+bool SimdValues::has_bytes(SimdId mask, SimdId address, std::int64_t behind, int& looks) const {
   if (--looks < 0) {
     return false;
   }
-  const LaneValue& one = values_[mask];
-  if (one.op == LaneOp::kAnd || one.op == LaneOp::kOr) {
+  const SimdValue& one = values_[mask];
+  if (one.op == SimdOp::kAnd || one.op == SimdOp::kOr) {
     const bool a = has_bytes(one.a, address, behind, looks);
     const bool b = has_bytes(one.b, address, behind, looks);
-    return one.op == LaneOp::kAnd ? a || b : a && b;
+    return one.op == SimdOp::kAnd ? a || b : a && b;
   }
-  if (one.op != LaneOp::kAndNot) {
+  if (one.op != SimdOp::kAndNot) {
     return false;
   }
   if (has_bytes(one.b, address, behind, looks)) {
     return true;
   }
   // Not (end > captured).
-  const LaneValue& check = values_[one.a];
-  if (check.op != LaneOp::kGreater || values_[check.b].op != LaneOp::kCaptured) {
+  const SimdValue& check = values_[one.a];
+  if (check.op != SimdOp::kGreater || values_[check.b].op != SimdOp::kCaptured) {
     return false;
   }
-  const LaneValue& end = values_[check.a];
+  const SimdValue& end = values_[check.a];
   if (check.a == address) {
     return behind <= 0;
   }
   const std::optional<std::uint32_t> left = known(end.a);
   const std::optional<std::uint32_t> right = known(end.b);
-  return end.op == LaneOp::kAdd &&
+  return end.op == SimdOp::kAdd &&
          ((right && end.a == address && behind <= static_cast<std::int32_t>(*right)) ||
           (left && end.b == address && behind <= static_cast<std::int32_t>(*left)));
 }
 
-bool LaneValues::ends_early(LaneId mask, int& looks) const {
+bool SimdValues::ends_early(SimdId mask, int& looks) const {
   if (--looks < 0) {
     return false;
   }
-  const LaneValue& one = values_[mask];
-  return (one.op == LaneOp::kGreater && values_[one.b].op == LaneOp::kCaptured) ||
-         (one.op == LaneOp::kAnd && (ends_early(one.a, looks) || ends_early(one.b, looks))) ||
-         (one.op == LaneOp::kAndNot && ends_early(one.b, looks));
+  const SimdValue& one = values_[mask];
+  return (one.op == SimdOp::kGreater && values_[one.b].op == SimdOp::kCaptured) ||
+         (one.op == SimdOp::kAnd && (ends_early(one.a, looks) || ends_early(one.b, looks))) ||
+         (one.op == SimdOp::kAndNot && ends_early(one.b, looks));
 }
 
-bool LaneValues::ends_early(LaneId mask) const {
+bool SimdValues::ends_early(SimdId mask) const {
   int looks = kMostLooks;
   return ends_early(mask, looks);
 }
 
-LaneId LaneValues::pick(LaneId field, bool is_swapped) {
+SimdId SimdValues::pick(SimdId field, bool is_swapped) {
   const std::uint8_t width = values_[field].width;
-  return add({.op = LaneOp::kPick, .swapped = is_swapped && width > 1, .a = field}, all_of(width));
+  return add({.op = SimdOp::kPick, .swapped = is_swapped && width > 1, .a = field}, all_of(width));
 }
 
-std::optional<std::uint32_t> LaneValues::known(LaneId id) const {
-  const LaneValue& value = values_[id];
-  return value.op == LaneOp::kConst ? std::optional(value.imm) : std::nullopt;
+std::optional<std::uint32_t> SimdValues::known(SimdId id) const {
+  const SimdValue& value = values_[id];
+  return value.op == SimdOp::kConst ? std::optional(value.imm) : std::nullopt;
 }
 
-LaneId LaneValues::binary(LaneOp op, LaneId a, LaneId b) {
+SimdId SimdValues::binary(SimdOp op, SimdId a, SimdId b) {
   if (commutes(op) && a > b) {
     std::swap(a, b);
   }
@@ -209,32 +209,32 @@ LaneId LaneValues::binary(LaneOp op, LaneId a, LaneId b) {
   }
   const bool zero_a = a == zero();
   const bool zero_b = b == zero();
-  if (op == LaneOp::kOr) {
+  if (op == SimdOp::kOr) {
     return either(a, b);
   }
-  if ((op == LaneOp::kAnd && (zero_a || zero_b)) ||
-      (op == LaneOp::kAndNot && (a == all() || zero_b || a == b))) {
+  if ((op == SimdOp::kAnd && (zero_a || zero_b)) ||
+      (op == SimdOp::kAndNot && (a == all() || zero_b || a == b))) {
     return zero();
   }
-  if (((op == LaneOp::kAnd && a == all()) || (op == LaneOp::kAdd && zero_a) ||
-       (op == LaneOp::kXor && zero_a) || (op == LaneOp::kAndNot && zero_a))) {
+  if (((op == SimdOp::kAnd && a == all()) || (op == SimdOp::kAdd && zero_a) ||
+       (op == SimdOp::kXor && zero_a) || (op == SimdOp::kAndNot && zero_a))) {
     return b;
   }
-  if ((op == LaneOp::kAnd && (b == all() || a == b)) ||
-      (zero_b && (op == LaneOp::kAdd || op == LaneOp::kSub || op == LaneOp::kXor))) {
+  if ((op == SimdOp::kAnd && (b == all() || a == b)) ||
+      (zero_b && (op == SimdOp::kAdd || op == SimdOp::kSub || op == SimdOp::kXor))) {
     return a;
   }
   // What is in one of two masks, and in or not in one of them.
-  if (values_[b].op == LaneOp::kOr && (op == LaneOp::kAnd || op == LaneOp::kAndNot)) {
-    const LaneValue either_of = values_[b];
+  if (values_[b].op == SimdOp::kOr && (op == SimdOp::kAnd || op == SimdOp::kAndNot)) {
+    const SimdValue either_of = values_[b];
     if (either_of.a == a || either_of.b == a) {
-      return op == LaneOp::kAnd ? a : binary(op, a, either_of.a == a ? either_of.b : either_of.a);
+      return op == SimdOp::kAnd ? a : binary(op, a, either_of.a == a ? either_of.b : either_of.a);
     }
   }
   return add({.op = op, .a = a, .b = b}, most_of(op, a, b));
 }
 
-LaneId LaneValues::either(LaneId a, LaneId b) {
+SimdId SimdValues::either(SimdId a, SimdId b) {
   if (a == zero() || a == b || b == all()) {
     return b;
   }
@@ -248,91 +248,91 @@ LaneId LaneValues::either(LaneId a, LaneId b) {
   if (splits(b, a)) {
     return values_[a].b;
   }
-  if (values_[b].op == LaneOp::kAndNot && values_[b].a == a && values_[b].b == all()) {
+  if (values_[b].op == SimdOp::kAndNot && values_[b].a == a && values_[b].b == all()) {
     return all();
   }
-  return add({.op = LaneOp::kOr, .a = a, .b = b}, most_of(LaneOp::kOr, a, b));
+  return add({.op = SimdOp::kOr, .a = a, .b = b}, most_of(SimdOp::kOr, a, b));
 }
 
 // Whether a is x & m, and b is ~x & m.
-bool LaneValues::splits(LaneId a, LaneId b) const {
-  const LaneValue& both = values_[a];
-  const LaneValue& without = values_[b];
-  return both.op == LaneOp::kAnd && without.op == LaneOp::kAndNot &&
+bool SimdValues::splits(SimdId a, SimdId b) const {
+  const SimdValue& both = values_[a];
+  const SimdValue& without = values_[b];
+  return both.op == SimdOp::kAnd && without.op == SimdOp::kAndNot &&
          ((both.a == without.a && both.b == without.b) ||
           (both.b == without.a && both.a == without.b));
 }
 
-std::uint32_t LaneValues::most_of(LaneOp op, LaneId a, LaneId b) const {
+std::uint32_t SimdValues::most_of(SimdOp op, SimdId a, SimdId b) const {
   const std::uint64_t sum = std::uint64_t{most_[a]} + most_[b];
   switch (op) {
-    case LaneOp::kAnd:
-    case LaneOp::kMin:
+    case SimdOp::kAnd:
+    case SimdOp::kMin:
       return std::min(most_[a], most_[b]);
-    case LaneOp::kAndNot:
+    case SimdOp::kAndNot:
       return most_[b];
-    case LaneOp::kMax:
+    case SimdOp::kMax:
       return std::max(most_[a], most_[b]);
-    case LaneOp::kAdd:
-    case LaneOp::kOr:  // No carry makes it more than the sum.
-    case LaneOp::kXor:
+    case SimdOp::kAdd:
+    case SimdOp::kOr:  // No carry makes it more than the sum.
+    case SimdOp::kXor:
       return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, kAll));
-    case LaneOp::kConst:
-    case LaneOp::kCaptured:
-    case LaneOp::kLength:
-    case LaneOp::kShared:
-    case LaneOp::kField:
-    case LaneOp::kGather:
-    case LaneOp::kPart:
-    case LaneOp::kPick:
-    case LaneOp::kIs:
-    case LaneOp::kSub:
-    case LaneOp::kMul:
-    case LaneOp::kEqual:
-    case LaneOp::kGreater:
-    case LaneOp::kShl:
-    case LaneOp::kShr:
-    case LaneOp::kSar:
-    case LaneOp::kSwap:
-    case LaneOp::kChoose:
+    case SimdOp::kConst:
+    case SimdOp::kCaptured:
+    case SimdOp::kLength:
+    case SimdOp::kShared:
+    case SimdOp::kField:
+    case SimdOp::kGather:
+    case SimdOp::kPart:
+    case SimdOp::kPick:
+    case SimdOp::kIs:
+    case SimdOp::kSub:
+    case SimdOp::kMul:
+    case SimdOp::kEqual:
+    case SimdOp::kGreater:
+    case SimdOp::kShl:
+    case SimdOp::kShr:
+    case SimdOp::kSar:
+    case SimdOp::kSwap:
+    case SimdOp::kChoose:
       break;
   }
   return kAll;
 }
 
-LaneId LaneValues::shift(LaneOp op, LaneId a, std::uint32_t count) {
+SimdId SimdValues::shift(SimdOp op, SimdId a, std::uint32_t count) {
   if (count == 0) {
     return a;
   }
   std::uint64_t most = kAll;
-  if (op == LaneOp::kShl) {
+  if (op == SimdOp::kShl) {
     most = std::min<std::uint64_t>(std::uint64_t{most_[a]} << count, kAll);
-  } else if (op == LaneOp::kShr || most_[a] <= kMostSigned) {
+  } else if (op == SimdOp::kShr || most_[a] <= kMostSigned) {
     most = most_[a] >> count;
   }
   return add({.op = op, .a = a, .imm = count}, static_cast<std::uint32_t>(most));
 }
 
-LaneId LaneValues::swap(LaneId a, std::uint8_t width) {
-  return add({.op = LaneOp::kSwap, .width = width, .a = a}, all_of(width));
+SimdId SimdValues::swap(SimdId a, std::uint8_t width) {
+  return add({.op = SimdOp::kSwap, .width = width, .a = a}, all_of(width));
 }
 
-LaneId LaneValues::choose(LaneId mask, LaneId yes, LaneId no) {
+SimdId SimdValues::choose(SimdId mask, SimdId yes, SimdId no) {
   if (yes == no || mask == all()) {
     return yes;
   }
   if (mask == zero()) {
     return no;
   }
-  return add({.op = LaneOp::kChoose, .a = mask, .b = yes, .c = no},
+  return add({.op = SimdOp::kChoose, .a = mask, .b = yes, .c = no},
              std::max(most_[yes], most_[no]));
 }
 
 // A number that is bytes of the packet, or some bits of them, is compared where the bytes are.
-LaneId LaneValues::equals(LaneId a, std::uint32_t value) {
+SimdId SimdValues::equals(SimdId a, std::uint32_t value) {
   std::uint32_t mask = kAll;
-  LaneId number = a;
-  if (values_[a].op == LaneOp::kAnd) {
+  SimdId number = a;
+  if (values_[a].op == SimdOp::kAnd) {
     const std::optional<std::uint32_t> left = known(values_[a].a);
     const std::optional<std::uint32_t> right = known(values_[a].b);
     if (left || right) {
@@ -340,9 +340,9 @@ LaneId LaneValues::equals(LaneId a, std::uint32_t value) {
       number = left ? values_[a].b : values_[a].a;
     }
   }
-  const LaneValue picked = values_[number];
-  if (picked.op != LaneOp::kPick) {
-    return binary(LaneOp::kEqual, a, constant(value));
+  const SimdValue picked = values_[number];
+  if (picked.op != SimdOp::kPick) {
+    return binary(SimdOp::kEqual, a, constant(value));
   }
   const std::uint8_t width = values_[picked.a].width;
   mask &= all_of(width);
@@ -354,10 +354,10 @@ LaneId LaneValues::equals(LaneId a, std::uint32_t value) {
     value = swapped(value, width);
   }
   return mask == 0 ? all()
-                   : add({.op = LaneOp::kIs, .a = picked.a, .imm = value, .mask = mask}, kAll);
+                   : add({.op = SimdOp::kIs, .a = picked.a, .imm = value, .mask = mask}, kAll);
 }
 
-LaneCondition LaneValues::compare(JumpOp op, LaneId a, LaneId b) {
+SimdCondition SimdValues::compare(JumpOp op, SimdId a, SimdId b) {
   // Without sign the processor compares only through the lesser and the greater of two.
   const bool small = most_[a] <= kMostSigned && most_[b] <= kMostSigned;
   switch (op) {
@@ -367,45 +367,45 @@ LaneCondition LaneValues::compare(JumpOp op, LaneId a, LaneId b) {
       if (known(b)) {
         return {equals(a, *known(b)), negated};
       }
-      return {binary(LaneOp::kEqual, a, b), negated};
+      return {binary(SimdOp::kEqual, a, b), negated};
     }
     case JumpOp::kSet:
-      return {equals(binary(LaneOp::kAnd, a, b), 0), true};
+      return {equals(binary(SimdOp::kAnd, a, b), 0), true};
     case JumpOp::kGt:
-      return small ? LaneCondition{binary(LaneOp::kGreater, a, b), false}
-                   : LaneCondition{binary(LaneOp::kEqual, binary(LaneOp::kMin, a, b), a), true};
+      return small ? SimdCondition{binary(SimdOp::kGreater, a, b), false}
+                   : SimdCondition{binary(SimdOp::kEqual, binary(SimdOp::kMin, a, b), a), true};
     case JumpOp::kGe:
-      return small ? LaneCondition{binary(LaneOp::kGreater, b, a), true}
-                   : LaneCondition{binary(LaneOp::kEqual, binary(LaneOp::kMax, a, b), a), false};
+      return small ? SimdCondition{binary(SimdOp::kGreater, b, a), true}
+                   : SimdCondition{binary(SimdOp::kEqual, binary(SimdOp::kMax, a, b), a), false};
     case JumpOp::kLt:
       return compare(JumpOp::kGt, b, a);
     case JumpOp::kLe:
       return compare(JumpOp::kGe, b, a);
     case JumpOp::kSGt:
-      return {binary(LaneOp::kGreater, a, b), false};
+      return {binary(SimdOp::kGreater, a, b), false};
     case JumpOp::kSGe:
-      return {binary(LaneOp::kGreater, b, a), true};
+      return {binary(SimdOp::kGreater, b, a), true};
     case JumpOp::kSLt:
-      return {binary(LaneOp::kGreater, b, a), false};
+      return {binary(SimdOp::kGreater, b, a), false};
     case JumpOp::kSLe:
-      return {binary(LaneOp::kGreater, a, b), true};
+      return {binary(SimdOp::kGreater, a, b), true};
     case JumpOp::kJa:
       break;
   }
   return {all(), false};
 }
 
-LaneCondition LaneValues::test(JumpOp op, LaneId field, std::uint32_t mask, std::uint32_t value) {
-  const LaneId number =
-      binary(LaneOp::kAnd, pick(field, false), constant(mask | ~all_of(values_[field].width)));
+SimdCondition SimdValues::test(JumpOp op, SimdId field, std::uint32_t mask, std::uint32_t value) {
+  const SimdId number =
+      binary(SimdOp::kAnd, pick(field, false), constant(mask | ~all_of(values_[field].width)));
   return compare(op, number, constant(value));
 }
 
-LaneId LaneValues::where(LaneId mask, LaneCondition condition) {
-  return binary(condition.negated ? LaneOp::kAndNot : LaneOp::kAnd, condition.mask, mask);
+SimdId SimdValues::where(SimdId mask, SimdCondition condition) {
+  return binary(condition.negated ? SimdOp::kAndNot : SimdOp::kAnd, condition.mask, mask);
 }
 
-LaneId LaneValues::where_not(LaneId mask, LaneCondition condition) {
+SimdId SimdValues::where_not(SimdId mask, SimdCondition condition) {
   return where(mask, {condition.mask, !condition.negated});
 }
 

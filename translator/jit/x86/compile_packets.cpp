@@ -36,7 +36,7 @@ constexpr int kMostLines = 8;
 
 class PacketCompiler : private PacketLoop {
  public:
-  PacketCompiler(const CompileInput& input, const ebpf::PacketForm& form)
+  PacketCompiler(const CompileInput& input, const ebpf::PacketProgram& form)
       : PacketLoop(input, form) {}
 
   CompiledCode run() {
@@ -504,7 +504,7 @@ class PacketCompiler : private PacketLoop {
 
 }  // namespace
 
-CompiledCode x86::compile_packets(const CompileInput& input, const ebpf::PacketForm& form) {
+CompiledCode x86::compile_packets(const CompileInput& input, const ebpf::PacketProgram& form) {
   return PacketCompiler(input, form).run();
 }
 

@@ -52,21 +52,21 @@ constexpr Ymm kC = Ymm::k14;
 constexpr Ymm kD = Ymm::k15;
 
 constexpr std::int32_t kPacketBytes = sizeof(ebpf::UserPacket);
-constexpr std::int32_t kVectorBytes = x86::LaneHomes::kVectorBytes;
+constexpr std::int32_t kVectorBytes = x86::SimdRegisters::kVectorBytes;
 constexpr std::int32_t kPageBytes = 4096;
 constexpr std::int32_t kCaptured = offsetof(ebpf::UserPacket, captured);
 constexpr std::array<std::uint32_t, kLanes> kInOrder = {0, 4, 1, 5, 2, 6, 3, 7};
 
 class LaneCompiler {
  public:
-  LaneCompiler(const LaneForm& form, const ebpf::PacketForm& packets)
+  LaneCompiler(const SimdProgram& form, const ebpf::PacketProgram& packets)
       : form_(form),
         packets_(packets),
         a_(form.values.size() * 24 + 512),
         homes_(form, a_, kConstants) {}
 
   // Nothing when the frame is too small for it.
-  std::optional<LaneCode> run() {
+  std::optional<SimdCode> run() {
     for (const Gp reg : kSaved) {
       a_.push(reg);
     }
@@ -76,7 +76,7 @@ class LaneCompiler {
     a_.bind(next);
     prefetch();
     find_packets();
-    for (LaneId id = 0; id < form_.values.size(); ++id) {
+    for (SimdId id = 0; id < form_.values.size(); ++id) {
       if (homes_.begin(id)) {
         make(id);
       }
@@ -87,19 +87,19 @@ class LaneCompiler {
     a_.arith(x86::Arith::kCmp, Size::k64, kPackets, kEnd);
     a_.jcc(Condition::kBelow, next);
     leave();
-    if (homes_.slots() > x86::LaneHomes::kMostSlots) {
+    if (homes_.slots() > x86::SimdRegisters::kMostSlots) {
       return std::nullopt;
     }
-    return LaneCode{.bytes = a_.finish(), .constants = homes_.take_constants()};
+    return SimdCode{.bytes = a_.finish(), .constants = homes_.take_constants()};
   }
 
  private:
   static constexpr std::int32_t kFrameBytes =
-      x86::LaneHomes::kMostSlots * kVectorBytes + 8;  // Aligned to 16.
+      x86::SimdRegisters::kMostSlots * kVectorBytes + 8;  // Aligned to 16.
   static constexpr std::int32_t kGroupBytes = kLanes * kPacketBytes;
   static constexpr std::size_t kLoopAlignment = 32;
 
-  const LaneValue& value(LaneId id) const { return form_.values[id]; }
+  const SimdValue& value(SimdId id) const { return form_.values[id]; }
 
   // ---- The loop ----
 
@@ -132,8 +132,8 @@ class LaneCompiler {
     Ymm captured = kA;
     const auto found =
         std::find_if(form_.values.begin(), form_.values.end(),
-                     [](const LaneValue& one) { return one.op == LaneOp::kCaptured; });
-    const auto id = static_cast<LaneId>(found - form_.values.begin());
+                     [](const SimdValue& one) { return one.op == SimdOp::kCaptured; });
+    const auto id = static_cast<SimdId>(found - form_.values.begin());
     if (found != form_.values.end() && form_.needed[id]) {
       captured = homes_.take(id);
     }
@@ -169,7 +169,7 @@ class LaneCompiler {
 
   void store_verdicts() {
     const Ymm verdict = homes_.in(form_.verdict, kA);
-    a_.vector_load(Bits::k256, kB, homes_.constant(LaneConstant{kInOrder}));
+    a_.vector_load(Bits::k256, kB, homes_.constant(SimdConstant{kInOrder}));
     a_.vector(Vector::kPermuteDwords, kB, kB, verdict);
     a_.vector_store(kB, {.base = kVerdicts});
   }
@@ -191,63 +191,63 @@ class LaneCompiler {
 
   // ---- Operations ----
 
-  void make(LaneId id) {
-    const LaneValue& one = value(id);
+  void make(SimdId id) {
+    const SimdValue& one = value(id);
     switch (one.op) {
-      case LaneOp::kConst:
+      case SimdOp::kConst:
         return;
-      case LaneOp::kCaptured:
+      case SimdOp::kCaptured:
         return load_captured(homes_.take(id));
-      case LaneOp::kLength:
+      case SimdOp::kLength:
         return load_ends(homes_.take(id), kLengths);
-      case LaneOp::kShared:
+      case SimdOp::kShared:
         return a_.vector_broadcast(homes_.take(id),
                                    {.base = kCommon, .disp = static_cast<std::int32_t>(one.imm)});
-      case LaneOp::kField:
+      case SimdOp::kField:
         return load_window(form_.place_of(one).window);
-      case LaneOp::kGather:
+      case SimdOp::kGather:
         return gather(id);
-      case LaneOp::kPart:
+      case SimdOp::kPart:
         return;  // It has its holder's register.
-      case LaneOp::kPick:
+      case SimdOp::kPick:
         return pick(id);
-      case LaneOp::kIs:
+      case SimdOp::kIs:
         return compare_field(id);
-      case LaneOp::kAnd:
+      case SimdOp::kAnd:
         return make_two(id, Vector::kAnd);
-      case LaneOp::kAndNot:
+      case SimdOp::kAndNot:
         return make_two(id, Vector::kAndNot);
-      case LaneOp::kOr:
+      case SimdOp::kOr:
         return make_two(id, Vector::kOr);
-      case LaneOp::kXor:
+      case SimdOp::kXor:
         return make_two(id, Vector::kXor);
-      case LaneOp::kAdd:
+      case SimdOp::kAdd:
         return make_two(id, Vector::kAddDwords);
-      case LaneOp::kSub:
+      case SimdOp::kSub:
         return make_two(id, Vector::kSubDwords);
-      case LaneOp::kMul:
+      case SimdOp::kMul:
         return make_two(id, Vector::kMulDwords);
-      case LaneOp::kMin:
+      case SimdOp::kMin:
         return make_two(id, Vector::kMinDwords);
-      case LaneOp::kMax:
+      case SimdOp::kMax:
         return make_two(id, Vector::kMaxDwords);
-      case LaneOp::kEqual:
+      case SimdOp::kEqual:
         return make_two(id, Vector::kEqualDwords);
-      case LaneOp::kGreater:
+      case SimdOp::kGreater:
         return make_two(id, Vector::kGreaterDwords);
-      case LaneOp::kShl:
+      case SimdOp::kShl:
         return make_shift(id, VectorShift::kShl);
-      case LaneOp::kShr:
+      case SimdOp::kShr:
         return make_shift(id, VectorShift::kShr);
-      case LaneOp::kSar:
+      case SimdOp::kSar:
         return make_shift(id, VectorShift::kSar);
-      case LaneOp::kSwap: {
+      case SimdOp::kSwap: {
         const Ymm from = homes_.in(one.a, kA);
         a_.vector(Vector::kShuffleBytes, homes_.result(id), from,
                   bytes_of_dword(0, one.width, true));
         return;
       }
-      case LaneOp::kChoose: {
+      case SimdOp::kChoose: {
         const Ymm mask = homes_.in(one.a, kA);
         const Ymm yes = homes_.in(one.b, kB);
         const Ymm no = homes_.in(one.c, kC);
@@ -257,9 +257,9 @@ class LaneCompiler {
     }
   }
 
-  void make_two(LaneId id, Vector op) {
-    LaneId first = value(id).a;
-    LaneId second = value(id).b;
+  void make_two(SimdId id, Vector op) {
+    SimdId first = value(id).a;
+    SimdId second = value(id).b;
     // Constants are better in memory, where an operand may be that may also come first.
     const bool commutes =
         op != Vector::kAndNot && op != Vector::kSubDwords && op != Vector::kGreaterDwords;
@@ -276,7 +276,7 @@ class LaneCompiler {
     }
   }
 
-  void make_shift(LaneId id, VectorShift op) {
+  void make_shift(SimdId id, VectorShift op) {
     const Ymm from = homes_.in(value(id).a, kA);
     a_.vector_shift(op, homes_.result(id), from, static_cast<std::uint8_t>(value(id).imm));
   }
@@ -300,7 +300,7 @@ class LaneCompiler {
 
   // Sixteen bytes of each packet, turned so that each dword of them has a register.
   void load_window(std::size_t index) {
-    const LaneWindow& window = form_.windows[index];
+    const SimdLoad& window = form_.windows[index];
     constexpr std::array kPairs = {kA, kB, kC, kD};
     for (std::size_t pair = 0; pair < kPairs.size(); ++pair) {
       a_.vector_load(Bits::k128, kPairs[pair], {kStarts[2 * pair], window.start});
@@ -337,8 +337,8 @@ class LaneCompiler {
   }
 
   // Four lanes and four; addresses have 64 bits.
-  void gather(LaneId id) {
-    const LaneValue& one = value(id);
+  void gather(SimdId id) {
+    const SimdValue& one = value(id);
     const auto disp = static_cast<std::int32_t>(one.imm) + one.width - 4;
     const Ymm dst = homes_.take(id);
     const Label nobody = a_.new_label();
@@ -370,7 +370,7 @@ class LaneCompiler {
     homes_.finish_operands(id);
   }
 
-  void load_half(Ymm dst, LaneId operand, bool upper) {
+  void load_half(Ymm dst, SimdId operand, bool upper) {
     const std::optional<Ymm> in_register = homes_.register_of(operand);
     if (!in_register) {
       Mem from = homes_.memory(operand);
@@ -384,17 +384,17 @@ class LaneCompiler {
   }
 
   // Where in its dword a field begins.
-  std::int32_t byte_in_dword(LaneId field) const {
-    const LaneValue& one = value(field);
-    if (one.op == LaneOp::kPart) {
+  std::int32_t byte_in_dword(SimdId field) const {
+    const SimdValue& one = value(field);
+    if (one.op == SimdOp::kPart) {
       return static_cast<std::int32_t>(one.imm);
     }
-    return one.op == LaneOp::kGather ? 4 - one.width : form_.place_of(one).offset % 4;
+    return one.op == SimdOp::kGather ? 4 - one.width : form_.place_of(one).offset % 4;
   }
 
   // What vpshufb needs to know to move bytes of each dword down, and to make the others 0.
   Mem bytes_of_dword(std::int32_t first, std::int32_t width, bool is_swapped) {
-    LaneConstant lanes;
+    SimdConstant lanes;
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       std::uint32_t control = 0x80808080;
       for (std::int32_t n = 0; n < width; ++n) {
@@ -407,15 +407,15 @@ class LaneCompiler {
     return homes_.constant(lanes);
   }
 
-  void pick(LaneId id) {
-    const LaneId field = value(id).a;
+  void pick(SimdId id) {
+    const SimdId field = value(id).a;
     const Ymm from = homes_.in(field, kA);
     const Mem bytes = bytes_of_dword(byte_in_dword(field), value(field).width, value(id).swapped);
     a_.vector(Vector::kShuffleBytes, homes_.result(id), from, bytes);
   }
 
-  void compare_field(LaneId id) {
-    const LaneValue& one = value(id);
+  void compare_field(SimdId id) {
+    const SimdValue& one = value(id);
     const auto shift = static_cast<unsigned>(8 * byte_in_dword(one.a));
     const std::uint32_t mask = one.mask << shift;
     Ymm bytes = homes_.in(one.a, kA);
@@ -427,17 +427,17 @@ class LaneCompiler {
     a_.vector(Vector::kEqualDwords, dst, bytes, homes_.constant(one.imm << shift));
   }
 
-  const LaneForm& form_;
-  const ebpf::PacketForm& packets_;
+  const SimdProgram& form_;
+  const ebpf::PacketProgram& packets_;
   x86::Assembler a_;
-  x86::LaneHomes homes_;
+  x86::SimdRegisters homes_;
   Label some_short_;
   Label readable_;
 };
 
 }  // namespace
 
-std::optional<LaneCode> compile_lanes(const LaneForm& form, const ebpf::PacketForm& packets) {
+std::optional<SimdCode> compile_simd(const SimdProgram& form, const ebpf::PacketProgram& packets) {
   return LaneCompiler(form, packets).run();
 }
 

@@ -4,6 +4,6 @@ namespace weir::jit {
 
 std::optional<Processor> native_processor() { return Processor::kX86; }
 
-bool has_lanes() { return __builtin_cpu_supports("avx2") != 0; }
+bool has_simd() { return __builtin_cpu_supports("avx2") != 0; }
 
 }  // namespace weir::jit

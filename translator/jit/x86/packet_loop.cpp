@@ -36,7 +36,7 @@ bool is_kept_by_callee(Gp reg) {
 
 }  // namespace
 
-PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketForm& form)
+PacketLoop::PacketLoop(const CompileInput& input, const ebpf::PacketProgram& form)
     : input_(input),
       form_(form),
       ops_(form.ops),

@@ -39,7 +39,7 @@ class PacketLoop {
     Gp reg = Gp::kRax;
   };
 
-  PacketLoop(const CompileInput& input, const ebpf::PacketForm& form);
+  PacketLoop(const CompileInput& input, const ebpf::PacketProgram& form);
 
   void choose_registers();
   bool knows(std::uint32_t verdict) const;
@@ -62,7 +62,7 @@ class PacketLoop {
   void end_with(Gp verdict);
 
   const CompileInput& input_;
-  const ebpf::PacketForm& form_;
+  const ebpf::PacketProgram& form_;
   const std::vector<ebpf::PacketOp>& ops_;
   std::int32_t stack_bytes_ = 0;
   x86::Assembler a_;

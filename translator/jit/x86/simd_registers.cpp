@@ -4,7 +4,7 @@
 
 namespace weir::jit::x86 {
 
-LaneHomes::LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants)
+SimdRegisters::SimdRegisters(const SimdProgram& form, Assembler& assembler, Gp constants)
     : form_(form),
       a_(assembler),
       constants_at_(constants),
@@ -13,9 +13,9 @@ LaneHomes::LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants)
       slot_(form.values.size(), kNoSlot) {
   held_.fill(kNobody);
   find_holders();
-  for (LaneId id = 0; id < form_.values.size(); ++id) {
+  for (SimdId id = 0; id < form_.values.size(); ++id) {
     if (form_.needed[id]) {
-      for (const LaneId operand : operands(id)) {
+      for (const SimdId operand : operands(id)) {
         uses_[operand].push_back(id);
       }
     }
@@ -25,15 +25,15 @@ LaneHomes::LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants)
 
 // Fields of one dword of a window are in one register, that of the first of them; those of a gather
 // in its register.
-void LaneHomes::find_holders() {
-  std::vector<std::array<LaneId, 4>> first(form_.windows.size(),
+void SimdRegisters::find_holders() {
+  std::vector<std::array<SimdId, 4>> first(form_.windows.size(),
                                            {kNobody, kNobody, kNobody, kNobody});
   holder_.resize(form_.values.size());
-  for (LaneId id = 0; id < form_.values.size(); ++id) {
-    holder_[id] = value(id).op == LaneOp::kPart ? value(id).a : id;
-    if (form_.needed[id] && value(id).op == LaneOp::kField) {
-      const LaneForm::Place place = form_.place_of(value(id));
-      LaneId& holder = first[place.window][static_cast<std::size_t>(place.offset / 4)];
+  for (SimdId id = 0; id < form_.values.size(); ++id) {
+    holder_[id] = value(id).op == SimdOp::kPart ? value(id).a : id;
+    if (form_.needed[id] && value(id).op == SimdOp::kField) {
+      const SimdProgram::Place place = form_.place_of(value(id));
+      SimdId& holder = first[place.window][static_cast<std::size_t>(place.offset / 4)];
       holder = std::min(holder, id);
       holder_[id] = holder;
     }
@@ -41,16 +41,16 @@ void LaneHomes::find_holders() {
   dwords_ = std::move(first);
 }
 
-bool LaneHomes::begin(LaneId id) {
+bool SimdRegisters::begin(SimdId id) {
   position_ = id;
   const bool is_made =
-      value(id).op == LaneOp::kConst || holder_[id] != id || home_[id] || slot_[id] != kNoSlot;
+      value(id).op == SimdOp::kConst || holder_[id] != id || home_[id] || slot_[id] != kNoSlot;
   return form_.needed[id] && !is_made;
 }
 
-std::vector<LaneId> LaneHomes::operands(LaneId id) const {
+std::vector<SimdId> SimdRegisters::operands(SimdId id) const {
   const std::array all = {value(id).a, value(id).b, value(id).c};
-  std::vector<LaneId> some;
+  std::vector<SimdId> some;
   some.reserve(all.size());
   for (int i = 0; i < operand_count(value(id).op); ++i) {
     some.push_back(holder_[all[static_cast<std::size_t>(i)]]);
@@ -58,7 +58,7 @@ std::vector<LaneId> LaneHomes::operands(LaneId id) const {
   return some;
 }
 
-Mem LaneHomes::constant(const LaneConstant& lanes) {
+Mem SimdRegisters::constant(const SimdConstant& lanes) {
   auto found = std::find(constants_.begin(), constants_.end(), lanes);
   if (found == constants_.end()) {
     found = constants_.insert(constants_.end(), lanes);
@@ -67,20 +67,20 @@ Mem LaneHomes::constant(const LaneConstant& lanes) {
           .disp = static_cast<std::int32_t>(found - constants_.begin()) * kVectorBytes};
 }
 
-Mem LaneHomes::constant(std::uint32_t number) {
-  LaneConstant lanes;
+Mem SimdRegisters::constant(std::uint32_t number) {
+  SimdConstant lanes;
   lanes.dwords.fill(number);
   return constant(lanes);
 }
 
-Mem LaneHomes::memory(LaneId operand) {
-  const LaneId id = holder_[operand];
-  return value(id).op == LaneOp::kConst ? constant(value(id).imm)
+Mem SimdRegisters::memory(SimdId operand) {
+  const SimdId id = holder_[operand];
+  return value(id).op == SimdOp::kConst ? constant(value(id).imm)
                                         : Mem{.base = Gp::kRsp, .disp = slot_[id] * kVectorBytes};
 }
 
-Ymm LaneHomes::in(LaneId operand, Ymm scratch) {
-  const LaneId id = holder_[operand];
+Ymm SimdRegisters::in(SimdId operand, Ymm scratch) {
+  const SimdId id = holder_[operand];
   if (home_[id]) {
     return *home_[id];
   }
@@ -88,13 +88,13 @@ Ymm LaneHomes::in(LaneId operand, Ymm scratch) {
   return scratch;
 }
 
-LaneId LaneHomes::next_use(LaneId id) const {
+SimdId SimdRegisters::next_use(SimdId id) const {
   const auto found = std::upper_bound(uses_[id].begin(), uses_[id].end(), position_);
   return found == uses_[id].end() ? 0 : *found;
 }
 
-void LaneHomes::finish_operands(LaneId id) {
-  for (const LaneId operand : operands(id)) {
+void SimdRegisters::finish_operands(SimdId id) {
+  for (const SimdId operand : operands(id)) {
     if (home_[operand] && next_use(operand) == 0) {
       held_[static_cast<std::size_t>(*home_[operand])] = kNobody;
       home_[operand].reset();
@@ -102,12 +102,12 @@ void LaneHomes::finish_operands(LaneId id) {
   }
 }
 
-Ymm LaneHomes::take(LaneId id) {
+Ymm SimdRegisters::take(SimdId id) {
   std::size_t best = kRegisters;
-  LaneId latest = 0;
-  const std::vector<LaneId> in_hand = operands(position_);
+  SimdId latest = 0;
+  const std::vector<SimdId> in_hand = operands(position_);
   for (std::size_t reg = 0; reg < kRegisters; ++reg) {
-    const LaneId other = held_[reg];
+    const SimdId other = held_[reg];
     if (other == kNobody) {
       best = reg;
       break;
@@ -119,7 +119,7 @@ Ymm LaneHomes::take(LaneId id) {
       best = reg;
     }
   }
-  const LaneId other = held_[best];
+  const SimdId other = held_[best];
   const auto ymm = static_cast<Ymm>(best);
   if (other != kNobody) {
     if (slot_[other] == kNoSlot) {
@@ -133,12 +133,12 @@ Ymm LaneHomes::take(LaneId id) {
   return ymm;
 }
 
-Ymm LaneHomes::result(LaneId id) {
+Ymm SimdRegisters::result(SimdId id) {
   finish_operands(id);
   return take(id);
 }
 
-std::array<std::optional<Ymm>, 4> LaneHomes::take_window(std::size_t index) {
+std::array<std::optional<Ymm>, 4> SimdRegisters::take_window(std::size_t index) {
   std::array<std::optional<Ymm>, 4> to;
   for (std::size_t n = 0; n < to.size(); ++n) {
     if ((form_.windows[index].dwords >> n & 1U) != 0) {

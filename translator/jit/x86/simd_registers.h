@@ -16,62 +16,62 @@
 
 namespace weir::jit::x86 {
 
-class LaneHomes {
+class SimdRegisters {
  public:
   static constexpr std::size_t kRegisters = 12;  // ymm0 to ymm11; the others are scratch.
   static constexpr std::int32_t kVectorBytes = 32;
   static constexpr std::int32_t kMostSlots = 63;
-  static constexpr LaneId kNobody = 0xffffffff;
+  static constexpr SimdId kNobody = 0xffffffff;
 
   // Moves between registers and the frame, which begins at rsp, are made by the assembler.
-  LaneHomes(const LaneForm& form, Assembler& assembler, Gp constants);
+  SimdRegisters(const SimdProgram& form, Assembler& assembler, Gp constants);
 
   // The value is made next. False: it already has its place, or nobody needs it.
-  bool begin(LaneId id);
+  bool begin(SimdId id);
 
   // The value in a register: its own, or `scratch`.
-  Ymm in(LaneId operand, Ymm scratch);
+  Ymm in(SimdId operand, Ymm scratch);
   // Its own register, if it has one now.
-  std::optional<Ymm> register_of(LaneId operand) const { return home_[holder_[operand]]; }
-  Mem memory(LaneId operand);  // Of one that has none.
+  std::optional<Ymm> register_of(SimdId operand) const { return home_[holder_[operand]]; }
+  Mem memory(SimdId operand);  // Of one that has none.
 
   // A register for a value; the one that is needed last of all goes into the frame if there is
   // none. Those of the operands in hand are not taken.
-  Ymm take(LaneId id);
+  Ymm take(SimdId id);
   // Gives back the registers of operands that nobody reads any more.
-  void finish_operands(LaneId id);
+  void finish_operands(SimdId id);
   // Into a register, from operands that may be in it.
-  Ymm result(LaneId id);
+  Ymm result(SimdId id);
   // Registers for the dwords of a window in which there is a field.
   std::array<std::optional<Ymm>, 4> take_window(std::size_t index);
 
   // A constant as an operand.
-  Mem constant(const LaneConstant& lanes);
+  Mem constant(const SimdConstant& lanes);
   Mem constant(std::uint32_t number);  // The same for all lanes.
 
   std::int32_t slots() const { return slots_; }  // Of the frame that were used.
-  std::vector<LaneConstant> take_constants() { return std::move(constants_); }
+  std::vector<SimdConstant> take_constants() { return std::move(constants_); }
 
  private:
   static constexpr std::int32_t kNoSlot = -1;
 
-  const LaneValue& value(LaneId id) const { return form_.values[id]; }
+  const SimdValue& value(SimdId id) const { return form_.values[id]; }
   void find_holders();
-  std::vector<LaneId> operands(LaneId id) const;
-  LaneId next_use(LaneId id) const;
+  std::vector<SimdId> operands(SimdId id) const;
+  SimdId next_use(SimdId id) const;
 
-  const LaneForm& form_;
+  const SimdProgram& form_;
   Assembler& a_;
   Gp constants_at_;
-  std::vector<LaneConstant> constants_;
-  std::vector<std::array<LaneId, 4>> dwords_;  // By window: what holds each.
-  std::vector<LaneId> holder_;                 // By value: the one in whose register it is.
-  std::vector<std::vector<LaneId>> uses_;      // By value: where it is read.
+  std::vector<SimdConstant> constants_;
+  std::vector<std::array<SimdId, 4>> dwords_;  // By window: what holds each.
+  std::vector<SimdId> holder_;                 // By value: the one in whose register it is.
+  std::vector<std::vector<SimdId>> uses_;      // By value: where it is read.
   std::vector<std::optional<Ymm>> home_;
   std::vector<std::int32_t> slot_;
-  std::array<LaneId, kRegisters> held_{};
-  std::vector<LaneId> fresh_;  // What the operation in hand has made so far.
-  LaneId position_ = 0;
+  std::array<SimdId, kRegisters> held_{};
+  std::vector<SimdId> fresh_;  // What the operation in hand has made so far.
+  SimdId position_ = 0;
   std::int32_t slots_ = 0;
 };
 

@@ -273,7 +273,7 @@ class AskAtOnce {
       block.no = changed(block.no);
     }
     drop_repeated_compares(code);
-    tidy(code);
+    simplify_cfg(code);
     return code;
   }
 
@@ -311,7 +311,7 @@ void drop_repeated_compares(Code& code) {
   }
 }
 
-void ask_at_once(Code& code) {
+void reorder_tests(Code& code) {
   while (AskAtOnce(code).run()) {
   }
 }

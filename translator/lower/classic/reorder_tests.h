@@ -22,6 +22,6 @@ void drop_repeated_compares(Code& code);
 // The code comes out shorter by an instruction or two, or is left as it is. Where the filter
 // accepts it gives the same number for the same packets; only questions change places, which have
 // no effects. O(instructions) for each such value, of which the first few are tried.
-void ask_at_once(Code& code);
+void reorder_tests(Code& code);
 
 }  // namespace weir::lower::classic

@@ -291,7 +291,7 @@ class Sharing {
 
 }  // namespace
 
-void share_offsets(Code& code, std::uint32_t shortest) {
+void share_code_by_offset(Code& code, std::uint32_t shortest) {
   for (int round = 0; round < kTrials; ++round) {
     Summaries summaries(code, shortest);
     const auto lists = summaries.candidates();
@@ -303,7 +303,7 @@ void share_offsets(Code& code, std::uint32_t shortest) {
     for (std::size_t i = 0; i < std::min<std::size_t>(lists.size(), kTrials); ++i) {
       Code trial = code;
       Sharing(trial, summaries).share(lists[i]);
-      tidy(trial);
+      simplify_cfg(trial);
       const std::size_t tried = lay_out(trial).instructions.size();
       if (tried < size) {
         size = tried;

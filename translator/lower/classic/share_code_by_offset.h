@@ -17,6 +17,6 @@ namespace weir::lower::classic {
 // The kernel's native code takes longer for such a load than for one with a fixed offset (a call
 // instead of an access in place), so it is done only where about `shortest` instructions or more
 // follow. Events are stale afterwards. Gives the shortest code that a few trials find. O(n log n).
-void share_offsets(Code& code, std::uint32_t shortest);
+void share_code_by_offset(Code& code, std::uint32_t shortest);
 
 }  // namespace weir::lower::classic

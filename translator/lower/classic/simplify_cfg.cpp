@@ -77,9 +77,9 @@ Effects effects(const Instruction& i) {
   }
 }
 
-class Tidy {
+class CfgSimplifier {
  public:
-  explicit Tidy(Code& code) : code_(code) {}
+  explicit CfgSimplifier(Code& code) : code_(code) {}
 
   void run() {
     constexpr int kRounds = 4;
@@ -216,6 +216,6 @@ class Tidy {
 
 }  // namespace
 
-void tidy(Code& code) { Tidy(code).run(); }
+void simplify_cfg(Code& code) { CfgSimplifier(code).run(); }
 
 }  // namespace weir::lower::classic

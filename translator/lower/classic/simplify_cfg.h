@@ -9,6 +9,6 @@ namespace weir::lower::classic {
 // packet stay, as they may end the filter, but where it ends with 0 all the same), makes blocks
 // with equal code and equal successors one, and joins blocks of one line. Events are stale
 // afterwards. O(instructions) a round, a few rounds.
-void tidy(Code& code);
+void simplify_cfg(Code& code);
 
 }  // namespace weir::lower::classic

@@ -60,7 +60,7 @@ constexpr Target sk_buff(TargetId id, std::string_view name) {
   answer(Extension::kRxHash, word(68));
   target.ancillary_helpers[index(Extension::kCpu)] = kGetSmpProcessorId;
   target.ancillary_helpers[index(Extension::kRandom)] = kGetPrandomU32;
-  target.leads_back = true;
+  target.allows_backward_jumps = true;
   target.vlan_stripped = true;
   target.vlan_present = word(20);
   target.vlan_tci = word(24);
@@ -81,7 +81,7 @@ constexpr Target tc() {
   target.data = word(76);
   target.data_end = word(80);
   target.pull_data_helper = kSkbPullData;
-  target.telling_tests_first = true;
+  target.reorder_tests_by_selectivity = true;
   target.max_packet_offset = kMaxPacketOffset;
   target.pass = 0;  // TC_ACT_OK, linux/pkt_cls.h: the packet goes on, no later filter is asked.
   target.drop = 2;  // TC_ACT_SHOT.
@@ -109,7 +109,7 @@ constexpr Target xdp() {
                 .access = PacketAccess::kDirect,
                 .data = word(0),
                 .data_end = word(4)};
-  target.leads_back = true;
+  target.allows_backward_jumps = true;
   target.max_backward_jumps = cbpf::kMaxKernelBackwardJumps;
   target.direction = PacketDirection::kInbound;
   target.ancillary[index(Extension::kIfIndex)] = word(12);

@@ -78,11 +78,11 @@ struct Target {
   // Whether a field that most packets fail at comes before their EtherType
   // (hoist_selective_test.h). Where packets are read in place it always does; at XDP what matches
   // would pay for what does not.
-  bool telling_tests_first = false;
+  bool reorder_tests_by_selectivity = false;
   // Whether code that is seldom run may stand at the program's end and lead back; a program for
   // user space goes forward only, which is how it is proved to be safe
   // (userspace/bounds_analysis.h).
-  bool leads_back = false;
+  bool allows_backward_jumps = false;
   // How often the backward jumps of a classic loop are taken for a packet at the most, where a
   // verifier follows every iteration. Elsewhere it is cbpf::max_backward_jumps().
   std::optional<std::uint32_t> max_backward_jumps;

@@ -4,7 +4,7 @@
 
 namespace weir::opt {
 
-bool KnownNeeds::covers(const ir::Value& effect) const {
+bool CheckedBytes::covers(const ir::Value& effect) const {
   if (effect.op == ir::Op::kGuard) {
     return std::find(guarded_.begin(), guarded_.end(), effect.a) != guarded_.end();
   }
@@ -16,7 +16,7 @@ bool KnownNeeds::covers(const ir::Value& effect) const {
   });
 }
 
-void KnownNeeds::add(const ir::Value& effect) {
+void CheckedBytes::add(const ir::Value& effect) {
   if (covers(effect)) {
     return;
   }
@@ -41,7 +41,7 @@ void KnownNeeds::add(const ir::Value& effect) {
   }
 }
 
-void KnownNeeds::meet(const KnownNeeds& other) {
+void CheckedBytes::meet(const CheckedBytes& other) {
   bytes_ = std::min(bytes_, other.bytes_);
   for (auto& [base, reach] : reaches_) {
     std::uint32_t there = 0;

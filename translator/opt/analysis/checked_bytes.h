@@ -11,14 +11,14 @@ namespace weir::opt {
 
 // Sound, not complete: of a place that knows of very many bases, some are forgotten, so that every
 // operation is O(1).
-class KnownNeeds {
+class CheckedBytes {
  public:
   // Whether the need or guard passes here for certain.
   bool covers(const ir::Value& effect) const;
   // From here on the need or guard has passed.
   void add(const ir::Value& effect);
   // What is known where two ways meet.
-  void meet(const KnownNeeds& other);
+  void meet(const CheckedBytes& other);
 
  private:
   static constexpr std::size_t kMaxFacts = 16;

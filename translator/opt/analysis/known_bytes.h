@@ -10,6 +10,6 @@ namespace weir::lower {
 
 // What is known on every way to the beginning of each block. The blocks must all be reachable.
 // O(values + edges).
-std::vector<opt::KnownNeeds> known_at_beginnings(const ir::Function& function);
+std::vector<opt::CheckedBytes> known_at_beginnings(const ir::Function& function);
 
 }  // namespace weir::lower

@@ -20,7 +20,7 @@ using ir::ValueId;
 
 class Renumberer {
  public:
-  Renumberer(ir::Function& function, Expressions& expressions)
+  Renumberer(ir::Function& function, ValueClasses& expressions)
       : function_(function), expressions_(expressions), builder_(function) {}
 
   void run() {
@@ -182,7 +182,7 @@ class Renumberer {
   }
 
   ir::Function& function_;
-  Expressions& expressions_;
+  ValueClasses& expressions_;
   ir::FunctionBuilder builder_;
   std::vector<ValueId> available_;  // By class: its value on every way to here.
   // What brought_ back restores, in order.
@@ -192,7 +192,7 @@ class Renumberer {
 
 }  // namespace
 
-void renumber(ir::Function& function, Expressions& expressions) {
+void rewrite_values(ir::Function& function, ValueClasses& expressions) {
   Renumberer(function, expressions).run();
 }
 

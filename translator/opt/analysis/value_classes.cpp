@@ -39,7 +39,7 @@ bool is_random(const Value& value) {
          value.k == static_cast<std::uint32_t>(cbpf::Extension::kRandom);
 }
 
-std::size_t Expressions::Hash::operator()(const Value& value) const {
+std::size_t ValueClasses::Hash::operator()(const Value& value) const {
   std::uint64_t hash = static_cast<std::uint64_t>(value.op) << 8 | value.width;
   for (const std::uint32_t part : {value.k, value.a, value.b}) {
     hash = (hash ^ part) * 0x9e3779b97f4a7c15ULL;
@@ -48,11 +48,11 @@ std::size_t Expressions::Hash::operator()(const Value& value) const {
   return hash;
 }
 
-bool Expressions::Same::operator()(const Value& x, const Value& y) const {
+bool ValueClasses::Same::operator()(const Value& x, const Value& y) const {
   return x.op == y.op && x.width == y.width && x.k == y.k && x.a == y.a && x.b == y.b;
 }
 
-Expressions::Expressions(const ir::Function& function) {
+ValueClasses::ValueClasses(const ir::Function& function) {
   classes_.assign(function.values.size(), kNoClass);
   nodes_.reserve(function.values.size());
   for (ir::ValueId id = 0; id < function.values.size(); ++id) {
@@ -77,21 +77,21 @@ Expressions::Expressions(const ir::Function& function) {
   }
 }
 
-void Expressions::set(ir::ValueId id, ClassId c) {
+void ValueClasses::set(ir::ValueId id, ClassId c) {
   if (classes_.size() <= id) {
     classes_.resize(id + 1, kNoClass);
   }
   classes_[id] = c;
 }
 
-ClassId Expressions::add(const Value& value, const Bounds& bounds) {
+ClassId ValueClasses::add(const Value& value, const Bounds& bounds) {
   nodes_.push_back({value, bounds});
   return static_cast<ClassId>(nodes_.size() - 1);
 }
 
-ClassId Expressions::fresh(Op op) { return add({.op = op}, {}); }
+ClassId ValueClasses::fresh(Op op) { return add({.op = op}, {}); }
 
-Bounds Expressions::bounds_of(const Value& value) const {
+Bounds ValueClasses::bounds_of(const Value& value) const {
   if (value.op == Op::kConstant) {
     return {value.k, ~value.k};
   }
@@ -116,7 +116,7 @@ Bounds Expressions::bounds_of(const Value& value) const {
   return result;
 }
 
-ClassId Expressions::intern(Value value) {
+ClassId ValueClasses::intern(Value value) {
   value.origin = ir::kNoOrigin;
   // A few steps at most: each one makes the value smaller.
   if (ir::is_arithmetic(value.op)) {
@@ -136,7 +136,7 @@ ClassId Expressions::intern(Value value) {
   return found->second;
 }
 
-bool Expressions::normalise_place(Value& value) {
+bool ValueClasses::normalise_place(Value& value) {
   while (value.a != kNoClass) {
     const Value& base = node(value.a);
     const bool whole = base.op == Op::kConstant;
@@ -156,7 +156,7 @@ bool Expressions::normalise_place(Value& value) {
 }
 
 // What the value comes to, or kNoClass: then it is in its normal form.
-ClassId Expressions::simplify(Value& value) {
+ClassId ValueClasses::simplify(Value& value) {
   if (value.op == Op::kNeg) {
     const auto k = number(value.a);
     return k ? constant(0 - *k) : node(value.a).op == Op::kNeg ? node(value.a).a : kNoClass;
@@ -184,7 +184,7 @@ ClassId Expressions::simplify(Value& value) {
   return kNoClass;
 }
 
-ClassId Expressions::simplify_with(Value& value, std::uint32_t k) {
+ClassId ValueClasses::simplify_with(Value& value, std::uint32_t k) {
   const Value inner = node(value.a);
   // (x op j) op k, for operations that can be joined.
   const auto joined = [&](std::uint32_t both) {
@@ -242,7 +242,7 @@ ClassId Expressions::simplify_with(Value& value, std::uint32_t k) {
   return kNoClass;
 }
 
-ClassId Expressions::simplify_and(Value& value, std::uint32_t k) {
+ClassId ValueClasses::simplify_and(Value& value, std::uint32_t k) {
   const std::uint32_t open = ~bounds(value.a).zeros;
   k &= open;
   if (k == open || k == 0) {
@@ -252,7 +252,7 @@ ClassId Expressions::simplify_and(Value& value, std::uint32_t k) {
   return kNoClass;
 }
 
-ClassId Expressions::simplify_shift(Value& value, std::uint32_t k) {
+ClassId ValueClasses::simplify_shift(Value& value, std::uint32_t k) {
   if (k == 0) {
     return value.a;
   }
@@ -273,13 +273,13 @@ ClassId Expressions::simplify_shift(Value& value, std::uint32_t k) {
 
 // ---- Compares ----
 
-Comparison Expressions::simplify(Comparison comparison) {
+Comparison ValueClasses::simplify(Comparison comparison) {
   while (!decide(comparison) && simplify_once(comparison)) {
   }
   return comparison;
 }
 
-std::optional<bool> Expressions::decide(const Comparison& c) const {
+std::optional<bool> ValueClasses::decide(const Comparison& c) const {
   const auto left = number(c.a);
   const auto right = number(c.b);
   if (left && right) {
@@ -315,7 +315,7 @@ std::optional<bool> Expressions::decide(const Comparison& c) const {
   return std::nullopt;
 }
 
-bool Expressions::simplify_once(Comparison& c) {
+bool ValueClasses::simplify_once(Comparison& c) {
   if (number(c.a)) {
     std::swap(c.a, c.b);
     c.compare = ir::exchange(c.compare);
@@ -336,7 +336,7 @@ bool Expressions::simplify_once(Comparison& c) {
 }
 
 // x + j = k, and so on: what x itself must be.
-bool Expressions::simplify_equal(Comparison& c, std::uint32_t k) {
+bool ValueClasses::simplify_equal(Comparison& c, std::uint32_t k) {
   const Value value = node(c.a);
   const auto j = number(value.b);
   const auto to = [&](ClassId a, std::uint32_t number) {
@@ -382,7 +382,7 @@ bool Expressions::simplify_equal(Comparison& c, std::uint32_t k) {
   return false;
 }
 
-bool Expressions::simplify_bits(Comparison& c, std::uint32_t k) {
+bool ValueClasses::simplify_bits(Comparison& c, std::uint32_t k) {
   const Value value = node(c.a);
   const auto j = number(value.b);
   if (j && value.op == Op::kAnd) {
@@ -410,7 +410,7 @@ bool Expressions::simplify_bits(Comparison& c, std::uint32_t k) {
 }
 
 // At the ends of what x can be, order is equality.
-bool Expressions::simplify_order(Comparison& c, std::uint32_t k) {
+bool ValueClasses::simplify_order(Comparison& c, std::uint32_t k) {
   const std::uint32_t high = bounds(c.a).high;
   const auto to = [&](Compare compare, std::uint32_t number) {
     c = {compare, c.a, constant(number)};

@@ -30,10 +30,10 @@ struct Comparison {
   ClassId b = kNoClass;
 };
 
-class Expressions {
+class ValueClasses {
  public:
   // Finds the class of every value. O(values).
-  explicit Expressions(const ir::Function& function);
+  explicit ValueClasses(const ir::Function& function);
 
   // The class of a value of the function.
   ClassId of(ir::ValueId id) const { return classes_[id]; }

@@ -132,7 +132,7 @@ void Fact::meet(const Fact& other) {
   *this = both;
 }
 
-FactTable::FactTable(Expressions& expressions) : expressions_(expressions), nodes_(1), facts_(1) {
+FactTable::FactTable(ValueClasses& expressions) : expressions_(expressions), nodes_(1), facts_(1) {
   // Classes that are made later find room up to twice as many; others are not remembered.
   for (std::size_t room = kFan; room < 2 * expressions.size() + kFan; room *= kFan) {
     ++levels_;

@@ -59,7 +59,7 @@ class FactTable {
   static constexpr int kDepth = 4;  // How far down operands are looked at.
 
   // The expressions must outlive the table.
-  explicit FactTable(Expressions& expressions);
+  explicit FactTable(ValueClasses& expressions);
 
   // What is known of the class: from the state, and from what its operands are.
   Fact fact(FactState state, ClassId c) const { return compute(state, c, kDepth); }
@@ -91,7 +91,7 @@ class FactTable {
   // Takes in that a has one of several bits: that the class of a & bits is not 0.
   bool assume_some_bit(FactState& state, ClassId a, ClassId bits);
 
-  Expressions& expressions_;
+  ValueClasses& expressions_;
   std::uint32_t levels_ = 1;
   std::vector<Node> nodes_;
   std::vector<Fact> facts_;

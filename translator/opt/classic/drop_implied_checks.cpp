@@ -131,7 +131,7 @@ class EarlyNeeds {
   }
 
   ir::Function& function_;
-  const opt::Expressions expressions_;
+  const opt::ValueClasses expressions_;
   std::vector<bool> early_;           // By value.
   std::vector<std::uint64_t> reach_;  // By block, at its beginning.
   std::vector<bool> accepts_;         // By block, whether it leads to an accepting return.
@@ -143,6 +143,6 @@ class EarlyNeeds {
 
 }  // namespace
 
-bool drop_early_needs(ir::Function& function) { return EarlyNeeds(function).run(); }
+bool drop_implied_checks(ir::Function& function) { return EarlyNeeds(function).run(); }
 
 }  // namespace weir::lower::classic

@@ -13,6 +13,6 @@ namespace weir::lower::classic {
 //
 // Linear for needs from the packet's beginning; for others, the blocks between them and those that
 // answer.
-bool drop_early_needs(ir::Function& function);
+bool drop_implied_checks(ir::Function& function);
 
 }  // namespace weir::lower::classic

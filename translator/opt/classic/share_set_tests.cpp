@@ -130,7 +130,7 @@ class Alike {
     return values;
   }
 
-  // Blocks that are alike in everything are for tidy().
+  // Blocks that are alike in everything are for simplify_cfg().
   bool are_equal(const std::vector<BlockId>& members) const {
     const std::vector<ValueId> first = differing(members[0]);
     return std::all_of(members.begin(), members.end(),
@@ -219,6 +219,6 @@ class Alike {
 
 }  // namespace
 
-bool merge_alike(ir::Function& function) { return Alike(function).run(); }
+bool share_set_tests(ir::Function& function) { return Alike(function).run(); }
 
 }  // namespace weir::lower::classic

@@ -10,6 +10,6 @@ namespace weir::lower::classic {
 // `host in LIST` looks for the addresses of IP and of ARP at other offsets in the same list. The
 // function is as make_canonical() leaves it, and stays so. True when it merged any. O(n) a round,
 // a round for each test that follows another.
-bool merge_alike(ir::Function& function);
+bool share_set_tests(ir::Function& function);
 
 }  // namespace weir::lower::classic

@@ -139,7 +139,7 @@ class Widener {
   }
 
   // The test that both hold; none if no field that is there has both.
-  std::optional<Test> both(Test first, Test second, const opt::KnownNeeds& known) const {
+  std::optional<Test> both(Test first, Test second, const opt::CheckedBytes& known) const {
     const std::uint64_t low = std::min(first.offset, second.offset);
     const std::uint64_t high = std::max(first.end(), second.end());
     if (first.base != second.base || high - low > 4) {
@@ -227,11 +227,11 @@ class Widener {
   ir::FunctionBuilder builder_;
   const ir::Predecessors predecessors_;
   std::vector<std::uint32_t> uses_;
-  std::vector<opt::KnownNeeds> known_;  // By block.
+  std::vector<opt::CheckedBytes> known_;  // By block.
 };
 
 }  // namespace
 
-void widen_tests(ir::Function& function) { Widener(function).run(); }
+void combine_field_tests(ir::Function& function) { Widener(function).run(); }
 
 }  // namespace weir::lower

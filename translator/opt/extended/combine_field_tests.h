@@ -11,6 +11,6 @@ namespace weir::lower {
 // known to be there, so that short packets fare as before, and only fields that nothing else reads.
 // It saves at least one instruction on the way on, and costs at most one where the first test
 // fails. The function's blocks must all be reachable. O(values + edges).
-void widen_tests(ir::Function& function);
+void combine_field_tests(ir::Function& function);
 
 }  // namespace weir::lower

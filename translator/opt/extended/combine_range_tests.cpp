@@ -191,6 +191,6 @@ class Joiner {
 
 }  // namespace
 
-void join_interval_tests(ir::Function& function) { Joiner(function).run(); }
+void combine_range_tests(ir::Function& function) { Joiner(function).run(); }
 
 }  // namespace weir::lower

@@ -9,6 +9,6 @@ namespace weir::lower {
 // lead to one of them are an interval, one test takes their place: `port >= 8000` and `port <=
 // 8100` become `port - 8000 <= 100`, and a test whose answer the next one gives anyhow goes. The
 // function's blocks must all be reachable. O(values + edges) for chains of a few tests.
-void join_interval_tests(ir::Function& function);
+void combine_range_tests(ir::Function& function);
 
 }  // namespace weir::lower

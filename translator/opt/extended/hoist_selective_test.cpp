@@ -61,7 +61,7 @@ class Reorderer {
       : function_(function), predecessors_(function), uses_(ir::count_uses(function)) {}
 
   void run() {
-    std::vector<opt::KnownNeeds> known = known_at_beginnings(function_);
+    std::vector<opt::CheckedBytes> known = known_at_beginnings(function_);
     for (BlockId at = 0; at < function_.blocks.size(); ++at) {
       for (const ValueId id : function_.blocks[at].body) {
         if (ir::is_effect(function_.values[id].op)) {
@@ -169,7 +169,7 @@ class Reorderer {
   }
 
   // Whether one read, of bytes that are there, does for what is asked first.
-  bool pays(const Chain& chain, const opt::KnownNeeds& known) const {
+  bool pays(const Chain& chain, const opt::CheckedBytes& known) const {
     const Value& key = function_.values[chain.key];
     if (key.a != ir::kNoValue) {
       return false;
@@ -270,6 +270,6 @@ class Reorderer {
 
 }  // namespace
 
-void ask_telling_tests_first(ir::Function& function) { Reorderer(function).run(); }
+void hoist_selective_test(ir::Function& function) { Reorderer(function).run(); }
 
 }  // namespace weir::lower

@@ -24,6 +24,6 @@ namespace weir::lower {
 // known to be there and lies in eight bytes, so that one read can serve for it, and where what was
 // asked for first does not lie in the same eight. The function's blocks must all be reachable.
 // O(values + edges).
-void ask_telling_tests_first(ir::Function& function);
+void hoist_selective_test(ir::Function& function);
 
 }  // namespace weir::lower

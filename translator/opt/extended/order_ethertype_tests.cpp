@@ -134,7 +134,7 @@ class Arranger {
 
 }  // namespace
 
-void ask_for_ipv4_first(ir::Function& function) {
+void order_ethertype_tests(ir::Function& function) {
   if (function.link_type == kEthernet) {
     Arranger(function).run();
   }

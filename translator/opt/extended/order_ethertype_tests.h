@@ -14,6 +14,6 @@ namespace weir::lower {
 //   b0: v0 = load 2 [12]                          b0: v0 = load 2 [12]
 //       branch eq v0, 0x86dd ? six : b1     =>        branch eq v0, 0x800 ? four : b1
 //   b1: branch eq v0, 0x800 ? four : reject       b1: branch eq v0, 0x86dd ? six : reject
-void ask_for_ipv4_first(ir::Function& function);
+void order_ethertype_tests(ir::Function& function);
 
 }  // namespace weir::lower

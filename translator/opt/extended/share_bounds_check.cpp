@@ -180,6 +180,6 @@ class Rewriter {
 
 }  // namespace
 
-void check_once_for_either(ir::Function& function) { Rewriter(function).run(); }
+void share_bounds_check(ir::Function& function) { Rewriter(function).run(); }
 
 }  // namespace weir::lower

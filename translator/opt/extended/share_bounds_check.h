@@ -10,6 +10,6 @@ namespace weir::lower {
 // both, as nearly all are, passes one check instead of two. A packet that is not goes a way of its
 // own, with the first field only, so that it fares as before. Needs must stand in front of their
 // loads (sink_bounds_checks.h). O(values + edges).
-void check_once_for_either(ir::Function& function);
+void share_bounds_check(ir::Function& function);
 
 }  // namespace weir::lower

@@ -179,16 +179,16 @@ class Delay {
 
   ir::Function& function_;
   const ir::Predecessors predecessors_;
-  std::vector<opt::KnownNeeds> known_;  // By block: what is checked on every way there.
+  std::vector<opt::CheckedBytes> known_;  // By block: what is checked on every way there.
   std::vector<bool> reached_;
   std::vector<Waiting> waiting_;  // By block: what the only way there has asked for.
-  opt::KnownNeeds here_;          // At this moment.
+  opt::CheckedBytes here_;        // At this moment.
   Waiting now_;
   std::vector<ValueId> body_;
 };
 
 }  // namespace
 
-void delay_needs(ir::Function& function) { Delay(function).run(); }
+void sink_bounds_checks(ir::Function& function) { Delay(function).run(); }
 
 }  // namespace weir::lower

@@ -12,6 +12,6 @@ namespace weir::lower {
 // for, where merge_tails finds them to be the same. The function's blocks must all be reachable and
 // its needs stand as opt::merge_needs leaves them. O(values + edges) for the few bases that are
 // asked for at a time.
-void delay_needs(ir::Function& function);
+void sink_bounds_checks(ir::Function& function);
 
 }  // namespace weir::lower

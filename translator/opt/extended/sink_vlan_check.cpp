@@ -63,7 +63,7 @@ std::vector<BlockId> accepting_blocks(const ir::Function& function) {
 
 }  // namespace
 
-void delay_tag_test(ir::Function& function) {
+void sink_vlan_check(ir::Function& function) {
   const std::optional<std::size_t> without = edge_without_tag(function);
   if (!without) {
     return;

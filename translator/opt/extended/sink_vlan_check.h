@@ -17,6 +17,6 @@ namespace weir::lower {
 //                                                   branch eq v1, 0 ? b9 : b10
 //                                               b9: return 262144
 //                                              b10: return 0
-void delay_tag_test(ir::Function& function);
+void sink_vlan_check(ir::Function& function);
 
 }  // namespace weir::lower

@@ -238,7 +238,7 @@ std::uint32_t judge_many(std::uint32_t count, Code (RandomCode::*make)(),
   for (std::uint32_t i = 0; i < count && !testing::Test::HasFailure(); ++i) {
     Choices choices(seed + i);
     Code code = (RandomCode(choices).*make)();
-    tidy(code);
+    simplify_cfg(code);
     Code changed = code;
     shorten(changed);
     shorter += judge(code, changed, choices) > 0 ? 1 : 0;
@@ -248,13 +248,14 @@ std::uint32_t judge_many(std::uint32_t count, Code (RandomCode::*make)(),
 
 TEST(ClassicCode, SharedOffsetsLoadTheSameBytes) {
   const std::uint32_t count = random::share_of(4000);
-  EXPECT_GT(judge_many(count, &RandomCode::alike, [](Code& code) { share_offsets(code, 1); }),
-            count / 20);
+  EXPECT_GT(
+      judge_many(count, &RandomCode::alike, [](Code& code) { share_code_by_offset(code, 1); }),
+      count / 20);
 }
 
 TEST(ClassicCode, AskingAtOnceGivesTheSameAnswer) {
   const std::uint32_t count = random::share_of(4000);
-  EXPECT_GT(judge_many(count, &RandomCode::put_aside, [](Code& code) { ask_at_once(code); }),
+  EXPECT_GT(judge_many(count, &RandomCode::put_aside, [](Code& code) { reorder_tests(code); }),
             count / 20);
 }
 
@@ -263,7 +264,7 @@ TEST(ClassicCode, RepeatedComparesAnswerAsBefore) {
   EXPECT_GT(judge_many(count, &RandomCode::put_aside,
                        [](Code& code) {
                          drop_repeated_compares(code);
-                         tidy(code);
+                         simplify_cfg(code);
                        }),
             count / 50);
 }

@@ -20,7 +20,7 @@ namespace {
 
 std::string widened(std::string_view text) {
   return rewritten(text, [](ir::Function& function) {
-    widen_tests(function);
+    combine_field_tests(function);
     ir::compact(function);
   });
 }
@@ -222,7 +222,7 @@ TEST(WideTests, RandomChainsKeepTheirMeaning) {
     const ir::Function before = random_chain(choices);
     ASSERT_TRUE(ir::check(before)) << ir::print(before);
     ir::Function after = before;
-    widen_tests(after);
+    combine_field_tests(after);
     const Status checked = ir::check(after);
     ASSERT_TRUE(checked) << to_string(checked.error()) << ir::print(before) << ir::print(after);
     shorter += after.blocks.size() < before.blocks.size() ? 1 : 0;

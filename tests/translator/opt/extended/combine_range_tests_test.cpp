@@ -23,7 +23,7 @@ std::string joined(const std::string& first, const std::string& second) {
                            "\nb2:\n  return 1\nb3:\n  return 0\n}\n";
   auto function = ir::parse(text);
   EXPECT_TRUE(function) << to_string(function.error());
-  join_interval_tests(*function);
+  combine_range_tests(*function);
   const Status checked = ir::check(*function);
   EXPECT_TRUE(checked) << to_string(checked.error());
   const std::string after = ir::print(*function);
@@ -79,7 +79,7 @@ TEST(IntervalTests, RandomChainsKeepTheirMeaning) {
     ir::remove_unreachable_blocks(before);
     ASSERT_TRUE(ir::check(before)) << ir::print(before);
     ir::Function after = before;
-    join_interval_tests(after);
+    combine_range_tests(after);
     const Status checked = ir::check(after);
     ASSERT_TRUE(checked) << to_string(checked.error()) << ir::print(before) << ir::print(after);
     shorter += after.blocks.size() < before.blocks.size() ? 1 : 0;

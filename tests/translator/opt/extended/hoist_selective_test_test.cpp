@@ -12,7 +12,7 @@
 namespace weir::lower {
 namespace {
 
-std::string reordered(std::string_view text) { return rewritten(text, ask_telling_tests_first); }
+std::string reordered(std::string_view text) { return rewritten(text, hoist_selective_test); }
 
 TEST(TellingTests, TheProtocolComesBeforeTheEtherType) {
   EXPECT_EQ(reordered(R"(

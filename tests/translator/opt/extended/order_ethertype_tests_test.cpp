@@ -12,7 +12,7 @@
 namespace weir::lower {
 namespace {
 
-std::string arranged(std::string_view text) { return rewritten(text, ask_for_ipv4_first); }
+std::string arranged(std::string_view text) { return rewritten(text, order_ethertype_tests); }
 
 TEST(Ipv4First, TheQuestionsAndTheirWaysChangePlaces) {
   EXPECT_EQ(arranged(R"(

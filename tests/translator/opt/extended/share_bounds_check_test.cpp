@@ -20,7 +20,7 @@ namespace {
 
 std::string checked_once(std::string_view text) {
   return rewritten(text, [](ir::Function& function) {
-    check_once_for_either(function);
+    share_bounds_check(function);
     ir::remove_unreachable_blocks(function);
   });
 }
@@ -172,7 +172,7 @@ TEST(EitherTests, RandomAlternativesKeepTheirMeaning) {
     const ir::Function before = random_alternatives(choices);
     ASSERT_TRUE(ir::check(before)) << ir::print(before);
     ir::Function after = before;
-    check_once_for_either(after);
+    share_bounds_check(after);
     ir::remove_unreachable_blocks(after);
     const Status checked = ir::check(after);
     ASSERT_TRUE(checked) << to_string(checked.error()) << ir::print(before) << ir::print(after);

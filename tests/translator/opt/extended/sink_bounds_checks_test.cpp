@@ -12,7 +12,7 @@
 namespace weir::lower {
 namespace {
 
-std::string delayed(std::string_view text) { return rewritten(text, delay_needs); }
+std::string delayed(std::string_view text) { return rewritten(text, sink_bounds_checks); }
 
 TEST(LateNeeds, GoPastATestThatRejects) {
   EXPECT_EQ(delayed(R"(

@@ -12,7 +12,7 @@
 namespace weir::lower {
 namespace {
 
-std::string delayed(std::string_view text) { return rewritten(text, delay_tag_test); }
+std::string delayed(std::string_view text) { return rewritten(text, sink_vlan_check); }
 
 TEST(LateTag, OnlyWhatWouldBeAcceptedIsAsked) {
   EXPECT_EQ(delayed(R"(

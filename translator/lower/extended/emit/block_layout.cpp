@@ -51,8 +51,8 @@ std::vector<std::size_t> earliest_places(const Function& function) {
 
 }  // namespace
 
-BlockOrder lay_out(const Function& function) {
-  BlockOrder order{.blocks = function.order};
+BlockLayout lay_out(const Function& function) {
+  BlockLayout order{.blocks = function.order};
   const auto cold = [&](BlockId id) { return function.blocks[id].cold; };
   if (size_of(function) < kLong) {
     std::stable_partition(order.blocks.begin(), order.blocks.end(),

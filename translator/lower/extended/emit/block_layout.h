@@ -7,7 +7,7 @@
 
 namespace weir::lower {
 
-struct BlockOrder {
+struct BlockLayout {
   std::vector<machine::BlockId> blocks;  // Every edge but kRestart goes forward.
   bool cold_behind = true;               // The cold blocks stand behind all others.
 };
@@ -15,6 +15,6 @@ struct BlockOrder {
 // The function's own order with the cold blocks behind the others; but in a function so long that
 // jumps there and back would not reach (16 bits), each as soon as all that lead to it are laid out.
 // O(n log n).
-BlockOrder lay_out(const machine::Function& function);
+BlockLayout lay_out(const machine::Function& function);
 
 }  // namespace weir::lower

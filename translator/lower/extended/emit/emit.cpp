@@ -32,10 +32,10 @@ class Emitter {
  public:
   Emitter(const machine::Function& function, const Allocation& allocation, std::size_t rank)
       : function_(function), allocation_(allocation), labels_(function.blocks.size()) {
-    BlockOrder order = lay_out(function);
+    BlockLayout order = lay_out(function);
     order_ = std::move(order.blocks);
     cold_behind_ = order.cold_behind;
-    const auto verdicts = find_early_verdicts(function, allocation, order_);
+    const auto verdicts = find_preset_verdicts(function, allocation, order_);
     if (!verdicts.empty()) {
       early_ = verdicts[std::min(rank, verdicts.size() - 1)];
       lay_exits();
@@ -386,7 +386,7 @@ class Emitter {
   bool cold_behind_ = true;          // Its cold blocks stand behind the others.
   std::vector<ebpf::Label> labels_;  // By block; only those laid out have one.
   BlockId next_ = kNone;             // The block laid out behind the current one.
-  std::optional<EarlyVerdict> early_;
+  std::optional<PresetVerdict> early_;
 };
 
 }  // namespace

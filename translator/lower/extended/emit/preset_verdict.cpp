@@ -75,16 +75,16 @@ std::vector<std::uint32_t> count_ways(const machine::Function& function,
 
 }  // namespace
 
-std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
-                                              const Allocation& allocation,
-                                              std::span<const BlockId> order) {
+std::vector<PresetVerdict> find_preset_verdicts(const machine::Function& function,
+                                                const Allocation& allocation,
+                                                std::span<const BlockId> order) {
   if (allocation.slots != 0) {
     return {};  // Moves between slots and registers may want r0.
   }
   // Of several restarts the last target: every path from the others comes through it.
   const auto place = [&](BlockId id) { return std::find(order.begin(), order.end(), id); };
   BlockId top = order.front();
-  std::vector<EarlyVerdict> verdicts;
+  std::vector<PresetVerdict> verdicts;
   for (const BlockId id : order) {
     const Block& block = function.blocks[id];
     if (!spares_r0(function, allocation, block)) {
@@ -101,7 +101,7 @@ std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
   if (verdicts.size() < 2) {
     return {};
   }
-  for (EarlyVerdict& verdict : verdicts) {
+  for (PresetVerdict& verdict : verdicts) {
     verdict.top = top;
   }
   const auto ways = count_ways(function, order);

@@ -14,7 +14,7 @@
 
 namespace weir::lower {
 
-struct EarlyVerdict {
+struct PresetVerdict {
   std::int32_t value = 0;
   machine::BlockId top = machine::kNone;   // r0 is set at its beginning.
   machine::BlockId exit = machine::kNone;  // The block that returns `value`.
@@ -22,8 +22,8 @@ struct EarlyVerdict {
 
 // The verdicts that can be there early, that which most ways lead to first; none if the program has
 // only one, or r0 is not free. `order` is how the blocks are laid out. O(n).
-std::vector<EarlyVerdict> find_early_verdicts(const machine::Function& function,
-                                              const Allocation& allocation,
-                                              std::span<const machine::BlockId> order);
+std::vector<PresetVerdict> find_preset_verdicts(const machine::Function& function,
+                                                const Allocation& allocation,
+                                                std::span<const machine::BlockId> order);
 
 }  // namespace weir::lower

@@ -44,7 +44,7 @@ class Planner {
 
  private:
   void collect(const std::vector<bool>& needed) {
-    std::vector<opt::KnownNeeds> known = known_at_beginnings(function_);
+    std::vector<opt::CheckedBytes> known = known_at_beginnings(function_);
     for (BlockId at = 0; at < function_.blocks.size(); ++at) {
       for (const ValueId id : function_.blocks[at].body) {
         const Value& value = function_.values[id];
@@ -63,7 +63,8 @@ class Planner {
   }
 
   // How many of the eight bytes from `offset` on are known to be there behind the base.
-  static std::uint32_t reach_of(const opt::KnownNeeds& known, ValueId base, std::uint32_t offset) {
+  static std::uint32_t reach_of(const opt::CheckedBytes& known, ValueId base,
+                                std::uint32_t offset) {
     for (std::uint32_t more = kWidest; more > 0; --more) {
       if (offset <= UINT32_MAX - more &&
           known.covers({.op = Op::kNeed, .k = offset + more, .a = base})) {
@@ -129,8 +130,8 @@ class Planner {
 
 }  // namespace
 
-std::map<LoadKey, LoadWindow> plan_load_windows(const ir::Function& function,
-                                                const std::vector<bool>& needed) {
+std::map<LoadKey, LoadWindow> plan_combined_loads(const ir::Function& function,
+                                                  const std::vector<bool>& needed) {
   return Planner(function, needed).run();
 }
 

@@ -25,7 +25,7 @@ using LoadKey = std::pair<ir::ValueId, std::uint32_t>;
 // By the base and offset of each load; a load of the same bytes on another way may have to do
 // without, if the window's bytes are not known to be there. `needed` (by ValueId) tells which loads
 // are made at all. O(loads * loads of the same base).
-std::map<LoadKey, LoadWindow> plan_load_windows(const ir::Function& function,
-                                                const std::vector<bool>& needed);
+std::map<LoadKey, LoadWindow> plan_combined_loads(const ir::Function& function,
+                                                  const std::vector<bool>& needed);
 
 }  // namespace weir::lower

@@ -201,7 +201,7 @@ class AbsoluteReader final : public PacketReader {
 
 }  // namespace
 
-std::unique_ptr<PacketReader> make_absolute_reader(const ReaderContext& context) {
+std::unique_ptr<PacketReader> make_ld_abs_reader(const ReaderContext& context) {
   return std::make_unique<AbsoluteReader>(context);
 }
 

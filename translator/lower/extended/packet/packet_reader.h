@@ -76,10 +76,10 @@ class PacketReader {
 };
 
 std::unique_ptr<PacketReader> make_direct_reader(const ReaderContext& context);
-std::unique_ptr<PacketReader> make_absolute_reader(const ReaderContext& context);
+std::unique_ptr<PacketReader> make_ld_abs_reader(const ReaderContext& context);
 // Wants target.skb_layout. Jumps to the block `elsewhere`, which takes no parameters, when less
 // than `least` bytes can be read in place, and when the bytes may lie where it cannot read.
-std::unique_ptr<PacketReader> make_in_place_reader(const ReaderContext& context,
-                                                   machine::BlockId elsewhere, std::uint32_t least);
+std::unique_ptr<PacketReader> make_skb_reader(const ReaderContext& context,
+                                              machine::BlockId elsewhere, std::uint32_t least);
 
 }  // namespace weir::lower

@@ -53,7 +53,7 @@ class InPlaceReader final : public PacketReader {
         elsewhere_(elsewhere),
         least_(least),
         bounds_(ir::upper_bounds(context.function)),
-        windows_(plan_load_windows(context.function, context.needed)),
+        windows_(plan_combined_loads(context.function, context.needed)),
         places_at_(context.function.blocks.size()) {}
 
   void begin(Vreg context) override {
@@ -287,9 +287,8 @@ class InPlaceReader final : public PacketReader {
 
 }  // namespace
 
-std::unique_ptr<PacketReader> make_in_place_reader(const ReaderContext& context,
-                                                   machine::BlockId elsewhere,
-                                                   std::uint32_t least) {
+std::unique_ptr<PacketReader> make_skb_reader(const ReaderContext& context,
+                                              machine::BlockId elsewhere, std::uint32_t least) {
   return std::make_unique<InPlaceReader>(context, elsewhere, least);
 }
 

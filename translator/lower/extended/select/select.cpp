@@ -272,8 +272,8 @@ class Selector {
     const auto leave = [&] {
       otherwise = machine_.new_block();
       away = edge(no);
-      machine_.blocks[otherwise].cold = target_.leads_back;
-      machine_.blocks[away.to].cold = target_.leads_back;
+      machine_.blocks[otherwise].cold = target_.allows_backward_jumps;
+      machine_.blocks[away.to].cold = target_.allows_backward_jumps;
       return otherwise;
     };
     if (!values_.reader().has(values_.base_of(value), values_.offset_of(value), leave)) {
@@ -369,7 +369,7 @@ Result<machine::Function> select(const ir::Function& function,
   if (in_place) {
     const machine::BlockId elsewhere = machine.new_block();
     Selector selector(in_place->function, common);
-    auto reader = make_in_place_reader(selector.reader_context(), elsewhere, in_place->least);
+    auto reader = make_skb_reader(selector.reader_context(), elsewhere, in_place->least);
     if (Status done = selector.run(std::move(reader), context); !done) {
       return tl::make_unexpected(done.error());
     }
@@ -379,7 +379,7 @@ Result<machine::Function> select(const ir::Function& function,
   Selector selector(function, common);
   const ReaderContext reading = selector.reader_context();
   auto reader = target.access == PacketAccess::kDirect ? make_direct_reader(reading)
-                                                       : make_absolute_reader(reading);
+                                                       : make_ld_abs_reader(reading);
   if (Status done = selector.run(std::move(reader), context); !done) {
     return tl::make_unexpected(done.error());
   }
