@@ -1,14 +1,15 @@
-// The order of tests: first what tells most of the packets apart.
+// Hoists the more selective of two tests: a protocol field is tested before the EtherType.
 #pragma once
 
 #include "translator/ir/function.h"
 
 namespace weir::lower {
 
-// Filters ask for the EtherType first and then for a field behind it, such as the protocol, that
-// stands in the same few bytes whatever the EtherType is. Here the field comes first: a packet that
-// would fail there is rejected without its EtherType having been read, and one that passes has
-// both read as before. With `port 53` of UDP among TCP traffic that is one read instead of two.
+// Filters test the EtherType first and then a field after it, such as the protocol, at an offset
+// that does not depend on the EtherType. Testing the field first rejects most packets without
+// reading their EtherType; a packet that passes has both tested, as before, which is why the order
+// does not matter to the verdict. With `port 53` on TCP traffic that is one load instead of two.
+// Test: tests/translator/opt/extended/hoist_selective_test_test.cpp.
 //
 //   b0: need 24                                  b0: need 24
 //       v0 = load 2 [12]                             v1 = load 1 [20]
@@ -20,9 +21,9 @@ namespace weir::lower {
 //       branch eq v2, 17 ? four : reject         b3: v3 = load 2 [12]
 //                                                    branch eq v3, 0x800 ? four : reject
 //
-// This is done once a function, at the first place where everything that would be read earlier is
-// known to be there and lies in eight bytes, so that one read can serve for it, and where what was
-// asked for first does not lie in the same eight. The function's blocks must all be reachable.
+// Done once in a function, at the first place where all bytes that would be read earlier are known
+// to be captured and lie within eight bytes, so that one load can serve all of them, and where the
+// test that came first does not lie in the same eight. All blocks must be reachable.
 // O(values + edges).
 void hoist_selective_test(ir::Function& function);
 

@@ -1,14 +1,15 @@
-// Whether the hook keeps a VLAN tag for the packet, asked as late as it can be.
+// Sinks the test for a stripped VLAN tag to the accepting path.
 #pragma once
 
 #include "translator/ir/function.h"
 
 namespace weir::lower {
 
-// Where a filter rejects every packet with a tag and asks for the tag first, as restore_vlan_tag
-// leaves most filters, only packets that it would accept are asked: what is rejected anyhow is
-// rejected with a tag too, however it was read. Functions with several ways to accept stay as they
-// are. O(blocks + values).
+// Where a filter rejects every packet that has a tag, and tests for the tag first, as
+// restore_vlan_tag leaves most filters, the test moves to where a packet would be accepted. Sound
+// because a packet that is rejected without the test is also rejected with it. Functions with
+// several accepting blocks are left as they are. O(blocks + values).
+// Test: tests/translator/opt/extended/sink_vlan_check_test.cpp.
 //
 //   b0: v0 = ancillary vlan_avail
 //       branch eq v0, 0 ? b1 : reject           b0: jump b1
