@@ -1,23 +1,25 @@
-// Makes one set test of many tests of one value. A chain such as
+// Set formation: a chain of compares of one value becomes one set membership test.
 //
 //   b1: branch eq v0, 80 ? b9 : b2        b1: v1 = in s0, v0
 //   b2: branch eq v0, 443 ? b9 : b3  -->      branch ne v1, 0 ? b9 : b10
 //   b3: branch in range ... ? b9 : b10
 //
-// is found from its end: a test and the one that alone it leads to are one test when they share a
-// way out. What each adds is kept in a list in which the later entry wins, and the list becomes
-// ranges once, at the end, so a chain of n tests costs O(n log n). Tests of several values may
-// stand mixed, as those of `host` do for source and destination: as long as each of them only leads
-// to the same place, their order says nothing, and each value gets a set of its own.
+// A chain is found from its end: a test and its only predecessor are one test when they share a
+// destination. The values are collected in a list in which later entries win, and become ranges
+// once, at the end, so a chain of n tests costs O(n log n). Tests of several values may be mixed,
+// as those of `host` are for source and destination: as long as each of them leads to the same
+// block, their order does not change the verdict, and each value gets a set of its own.
 //
-// Only blocks without effects are drawn together: which needs are asked for, and when, stays. And
-// only where it pays: a few compares are left to the passes and back ends that know compares.
+// Sound because only blocks without effects are combined: which bounds checks run, and when, does
+// not change. Short chains are left to the passes and back ends that handle compares.
 //
-// Addresses of several words are compared word by word, `branch eq` behind `branch eq`: that is one
-// member of a set of keys, and is drawn together with others, or with the set test of the key.
+// Addresses of several words are compared word by word, `branch eq` after `branch eq`: that is one
+// member of a set of keys, and is combined with others, or with the set test of the key. A test
+// whether a key is a prefix of a member is dropped where the test of the whole key follows
+// directly.
 //
-// A test whether a key begins a member of a set is dropped where the test of the whole key follows
-// at once.
+// Gain: a list of n hosts runs in constant time instead of n compares (tests/bench/README.md, `or`
+// of 50 and 500 hosts). Test: tests/translator/opt/chains_to_sets_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <map>

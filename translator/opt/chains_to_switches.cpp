@@ -1,13 +1,14 @@
-// Makes a switch of a chain of tests of one value that lead to many places, as programs have that
-// sort packets:
+// Switch formation: a chain of compares of one value that leads to many blocks becomes a switch, as
+// in programs that classify packets:
 //
 //   b1: branch eq v0, 80 ? b7 : b2
 //   b2: branch eq v0, 443 ? b8 : b3   -->   b1: switch v0 { 80 ? b7, 443 ? b8, 53 ? b9, else b10 }
 //   b3: branch eq v0, 53 ? b9 : b10
 //
-// The first test that holds decides; so among ranges that overlap the earlier one wins. What the
-// tests' blocks compute is computed at the chain's beginning. Chains that lead to one place are
-// chains_to_sets' business, and short ones are left as they are. Price: O(n log n).
+// Sound because the first test that holds decides: among ranges that overlap the earlier one wins.
+// What the blocks of the tests compute is computed before the switch. Chains with one destination
+// are left to chains_to_sets, and short ones stay. O(n log n).
+// Test: tests/translator/opt/chains_to_switches_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <map>

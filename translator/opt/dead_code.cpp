@@ -1,8 +1,8 @@
-// Drops blocks, values and parameters that no effect, branch or return depends on.
+// Dead code elimination: drops blocks, values and parameters that no effect, branch or return uses.
 //
-// As edges go forward, one sweep backward does: when it comes to a block, every use of what the
-// block defines has been seen, and so has every use of the parameters that its edges feed.
-// Price: O(values + edges).
+// Edges go forward, so one backward sweep suffices: when it reaches a block, it has seen every use
+// of what the block defines, and of the parameters that its edges feed. O(values + edges).
+// Test: tests/translator/opt/dead_code_test.cpp.
 #include <cstddef>
 #include <vector>
 

@@ -1,10 +1,9 @@
-// Constant folding with the branches it decides: the conditional constant propagation of Wegman
-// and Zadeck, "Constant Propagation with Conditional Branches", TOPLAS 1991, which needs a single
-// forward sweep where there are no loops. A block that only decided branches led to is not looked
-// at, so what it would have brought to a parameter does not count.
+// Conditional constant propagation (Wegman and Zadeck, "Constant Propagation with Conditional
+// Branches", TOPLAS 1991); without loops a single forward sweep suffices. A block that only decided
+// branches lead to is not visited, so what it would have passed to a parameter does not count.
 //
-// Comparisons and arithmetic with one constant operand fold where the constant alone decides
-// (x & 0, x >= 0). Price: O(values + edges).
+// Compares and arithmetic with one constant operand fold where the constant alone decides the
+// result (x & 0, x >= 0). O(values + edges). Test: tests/translator/opt/fold_constants_test.cpp.
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,10 @@
-// Facts along edges: what a branch has told is known on its edges, and on all that follows until
-// other ways come in. Ranges, bits, and numbers that a value is not; where a value is computed from
-// another, what is known of the one says something of the other. So the second test of one thing is
-// folded, in whatever form it comes (the predicate propagation of BPF+, SIGCOMM 1999, with ranges
-// and bits added). See fact_propagation.h and value_facts.h.
+// Implied-branch folding: a branch whose outcome is known on every path to it becomes a jump.
+//
+// What a branch tells about a value holds on its edges and after them until paths join: ranges,
+// bits, and numbers that a value does not equal; where a value is computed from another, facts
+// about the one give facts about the other. That is the predicate propagation of BPF+ (Begel,
+// McCanne and Graham, SIGCOMM 1999) with ranges and bits added. See fact_propagation.h and
+// analysis/value_facts.h. Test: tests/translator/opt/fold_implied_branches_test.cpp.
 #include "translator/ir/rewrite.h"
 #include "translator/opt/fact_propagation.h"
 #include "translator/opt/passes.h"

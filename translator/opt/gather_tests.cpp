@@ -1,10 +1,11 @@
-// Puts the tests of one value together: `host A and src host B` asks for the source, the
-// destination and the source again.
+// Reorders a chain so that tests of one value are adjacent: `host A and src host B` compares the
+// source, the destination and the source again.
 //
-// A chain is a line of blocks that all branch to one and the same edge when their test holds, and
-// else to the next. Where no need or guard stands between two of them their order does not matter,
-// so compares with constants are written down value by value. What the blocks compute is computed
-// at the chain's beginning; `sink` moves it down again. Price: O(values + edges).
+// A chain is a line of blocks that all branch along one and the same edge when their test holds,
+// and otherwise to the next. Sound where no bounds check or zero check lies between two of them:
+// their order then does not change the verdict. What the blocks compute is computed before the
+// chain; `sink` moves it down again. Gain: chains_to_sets and chains_to_switches find longer
+// chains. O(values + edges). Test: tests/translator/opt/gather_tests_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <map>

@@ -1,16 +1,18 @@
-// Leads an edge past blocks whose terminator is decided on it, though not on every way into them:
-// where `tcp` and then `port 80` each ask for the ether type, the second question is passed on the
-// way from each answer to the first. Facts travel as in facts.cpp; what the passed block would have
-// computed is made anew where it is used, which is always possible because values are pure, and
-// cheap because most of it is there already.
+// Jump threading: redirects an edge past blocks whose terminator is decided on that edge, though
+// not on every path into them. Where `tcp` and then `port 80` each test the EtherType, the second
+// test is skipped on the path from each outcome of the first. Facts travel as in
+// fold_implied_branches; what the skipped block would have computed is computed again where it is
+// used, which is always possible because values are pure, and cheap because most of it is available
+// there.
 //
-// And leaves out a test whose other side would lead to the same place in one more step.
+// A test whose other side would reach the same block one step later is dropped too.
 //
-// A block can be passed when its needs and guards are known to pass on the edge, no block behind it
-// uses its parameters but through edges, and none has a need or a load at an offset that it
-// computes: made anew on the way past it, the offset would be another value than the one needs ask
-// for, and who lowers loads goes by the value. Price: that of the facts, and the blocks passed, of
-// which there are at most kMaxSteps for each block of the function.
+// Sound for a block whose bounds checks and zero checks are known to pass on the edge, whose
+// parameters no later block uses but through edges, and where no later bounds check or load has an
+// offset that the block computes: computed again, that offset would be a different value from the
+// one that is checked, and the lowering matches loads to checks by value. Price: that of the facts,
+// and the skipped blocks, at most kMaxSteps for each block of the function.
+// Test: tests/translator/opt/jump_threading_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

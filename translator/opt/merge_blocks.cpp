@@ -1,10 +1,10 @@
-// Makes fewer blocks of the same code: straight lines become one block, blocks that only jump are
-// passed, a jump to a bare return returns, and blocks that do the same become one.
+// Simplifies the control flow graph: straight lines become one block, blocks that only jump are
+// bypassed, a jump to a bare return returns, and identical blocks become one.
 //
-// Sameness is told from the last block to the first, so that when a block is looked at, the blocks
-// it leads to have been merged already: hash consing of blocks, as for states when an automaton
-// without loops is minimised (Revuz, "Minimisation of acyclic deterministic automata in linear
-// time", 1992). Price: O(values + edges).
+// Identity is decided from the last block to the first, so that the successors of a block have been
+// merged before it is looked at: hash consing of blocks, as in the minimisation of acyclic automata
+// (Revuz, "Minimisation of acyclic deterministic automata in linear time", 1992).
+// O(values + edges). Test: tests/translator/opt/merge_blocks_test.cpp.
 #include <cstddef>
 #include <cstdint>
 #include <map>

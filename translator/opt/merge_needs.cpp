@@ -1,16 +1,16 @@
-// Merges needs, backward and then forward.
+// Hoists and merges bounds checks, backward and then forward.
 //
-// Backward: how many bytes does every way from here that can still accept ask for? A way that
-// returns 0 asks for infinitely many, since it makes no difference whether it ends there or at a
-// need; where ways part, the smaller number counts, because a packet that is too short for one way
-// may be accepted by the other. A path that repeats the function needs nothing. A need can ask at
-// once for all that, so that the first one on a way covers the others; and a block from which no
-// way accepts returns 0 itself.
+// Backward: how many bytes does every accepting path from here check for? A path that returns 0
+// counts as infinitely many, since it makes no difference whether the filter ends there or at a
+// check; where paths part the smaller number counts, because a packet that is too short for one may
+// be accepted by the other. A path that repeats the function counts as none. The first check on a
+// path can ask for that many bytes at once, so that it covers the later ones; a block from which no
+// path accepts returns 0 itself.
 //
-// Forward: a need that what came before has covered on every way is dropped, and a guard likewise.
+// Forward: a check that earlier ones cover on every path is dropped, and a zero check likewise.
 //
-// Needs of a base are merged like those from the packet's beginning, for each base on its own.
-// Price: O(values + edges).
+// Checks relative to a base are merged like those from the packet's start, each base on its own.
+// O(values + edges). Test: tests/translator/opt/merge_needs_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
-// Lets tests ask for a larger set that is asked for elsewhere anyway, where the numbers in it that
-// the smaller one lacks cannot come: `host` asks for the first address before it may ask for the
-// others, on one side but not on the other. So both sides read one table. Price: O(n log n) for n
-// members.
+// Set sharing: a test uses a larger set that the program tests elsewhere, where the members that
+// its own set lacks cannot occur. `host` tests the first address before it may test the others, on
+// one side but not on the other; afterwards both sides read one table. O(n log n) for n members.
+// Test: tests/translator/opt/share_sets_test.cpp.
 #include <algorithm>
 #include <cstddef>
 #include <map>

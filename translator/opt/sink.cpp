@@ -1,8 +1,9 @@
-// Moves each value down to where it is needed: into the block, far down the dominator tree, that
-// still stands on every way to all its uses, just before the first of them there. So a load that
-// only one side of a branch uses is made on that side alone. A value never moves up, and never to
-// where it would be made twice; what its needs and guards made sure of stays so further down.
-// Price: O(values log blocks).
+// Code sinking: moves each value down to where it is used, into the lowest block of the dominator
+// tree that is on every path to all its uses, just before the first of them there. So a load that
+// only one side of a branch uses is made on that side alone. Sound because values are pure and
+// never move up: bounds checks that held at the old place hold at the new one. A value is never
+// moved to where it would be computed twice. O(values log blocks). Test:
+// tests/translator/opt/sink_test.cpp.
 #include <cstddef>
 #include <vector>
 

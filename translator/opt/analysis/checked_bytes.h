@@ -1,4 +1,4 @@
-// What needs and guards have made sure of on every way to a place.
+// Checked bytes: what bounds checks and zero checks guarantee on every path to a point.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Writes a function's values anew from their classes: what value numbering is, and how a pass that
-// has led edges elsewhere makes every use right again.
+// Rewrites a function's values from their classes: the core of value numbering, and what repairs
+// every use after a pass has redirected edges.
 #pragma once
 
 #include "translator/ir/function.h"

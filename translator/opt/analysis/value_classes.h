@@ -1,7 +1,7 @@
-// Values by what they compute. Every value of a function belongs to a class; values of one class
-// give the same number for the same packet wherever in the function they stand, because nothing
-// but the packet and the block parameters goes into them. So facts about a class hold for all of
-// its values, and any of them can be made anew where another one is out of reach.
+// Value classes (congruence): values of one class give the same number for the same packet wherever
+// they are in the function, because only the packet and the block parameters go into them. So facts
+// about a class hold for all of its values, and any of them can be computed again where another one
+// is out of scope.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What is known of classes of values at a place: ranges, bits, numbers they are not.
+// Facts about value classes at a point: ranges, known bits, numbers that a value does not equal.
 #pragma once
 
 #include <array>

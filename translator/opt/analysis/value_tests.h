@@ -1,5 +1,4 @@
-// Branches as questions about one value: what passes that draw chains of them together have in
-// common.
+// Branches as tests of one value: the part that the passes which combine chains of them share.
 #pragma once
 
 #include <cstdint>
