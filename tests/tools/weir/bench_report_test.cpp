@@ -69,7 +69,8 @@ TEST(BenchReport, SteadyRowsAreBelieved) {
   EXPECT_NE(conclusion(report).find("at a socket, unseen: eBPF 2.0x faster (kernel-socket over "),
             std::string::npos)
       << conclusion(report);
-  for (const json& one : json::parse(to_json(report))["sections"][0]["engines"]) {
+  const json parsed = json::parse(to_json(report));
+  for (const json& one : parsed["sections"][0]["engines"]) {
     EXPECT_EQ(one["noisy"], false) << one;
     EXPECT_LT(one["noise_ns"], 1) << one;
   }
@@ -117,7 +118,8 @@ TEST(BenchReport, ReplicatesApartMakeEveryRowOfTheMethodNoise) {
             std::string::npos)
       << table;
   EXPECT_NE(conclusion(report).find("too noisy to tell"), std::string::npos);
-  for (const json& one : json::parse(to_json(report))["sections"][0]["engines"]) {
+  const json parsed = json::parse(to_json(report));
+  for (const json& one : parsed["sections"][0]["engines"]) {
     EXPECT_EQ(one["noisy"], true) << one;
   }
 }
