@@ -73,6 +73,12 @@ class Checker {
     return at_slot_[static_cast<std::size_t>(next)];
   }
 
+  // Where a load of an address of code (BPF_PSEUDO_FUNC) points: its distance counts from the slot
+  // after its first one.
+  std::size_t code_address(const LoadImm64& load) const {
+    return target(std::int64_t{static_cast<std::int32_t>(load.value)} - 1);
+  }
+
   Status check_written(Reg reg) const {
     if (reg == Reg::kR10) {
       return refuse("r10 is read-only");
@@ -124,7 +130,7 @@ class Checker {
       return refuse(
           fmt::format("byte {} is outside the value of map {}", next, program_.maps[imm].name));
     }
-    if (load.kind == Imm64Kind::kCode && target(static_cast<std::int32_t>(imm) - 1) == kNone) {
+    if (load.kind == Imm64Kind::kCode && code_address(load) == kNone) {
       return refuse("the address of code is no instruction");
     }
     return check_written(load.dst);
@@ -200,7 +206,7 @@ class Checker {
     }
     if (const auto* load = std::get_if<LoadImm64>(&instruction);
         load != nullptr && load->kind == Imm64Kind::kCode) {
-      return {.other = target(static_cast<std::int32_t>(load->value) - 1)};
+      return {.other = code_address(*load)};
     }
     return {.next = !std::holds_alternative<Exit>(instruction)};
   }

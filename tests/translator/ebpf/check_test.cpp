@@ -65,8 +65,11 @@ TEST(Check, RefusesJumpsToNoInstruction) {
   EXPECT_EQ(verdict({Call{.kind = CallKind::kLocal, .imm = 1}, Exit{}}),
             "instruction 0: the call leads to no instruction");
   EXPECT_EQ(verdict({LoadImm64{.kind = Imm64Kind::kCode, .value = 2}, Exit{}, Exit{}}), "");
-  EXPECT_EQ(verdict({LoadImm64{.kind = Imm64Kind::kCode, .value = 3}, Exit{}, Exit{}}),
-            "instruction 0: the address of code is no instruction");
+  for (const std::uint64_t distance : {3U, 0x7fffffffU, 0x80000000U, 0xfffffffeU}) {
+    EXPECT_EQ(verdict({LoadImm64{.kind = Imm64Kind::kCode, .value = distance}, Exit{}, Exit{}}),
+              "instruction 0: the address of code is no instruction")
+        << distance;
+  }
 }
 
 TEST(Check, RefusesInstructionsByThemselves) {
