@@ -46,6 +46,30 @@ Outcome execute(const std::string& command) {
   return outcome;
 }
 
+// Keeps the thread on one processor while it lives. Packets wait in a queue of the processor that
+// sent them, so what two of them sent may arrive in another order.
+class OnOneProcessor {
+ public:
+  OnOneProcessor() {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    changed_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 &&
+               sched_setaffinity(0, sizeof(one), &one) == 0;
+  }
+  ~OnOneProcessor() {
+    if (changed_) {
+      sched_setaffinity(0, sizeof(before_), &before_);
+    }
+  }
+  OnOneProcessor(const OnOneProcessor&) = delete;
+  OnOneProcessor& operator=(const OnOneProcessor&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool changed_ = false;
+};
+
 void write_file(const char* path, const char* text) {
   std::ofstream file(path);
   file << text;
@@ -175,10 +199,13 @@ std::uint16_t ether_type(Bytes frame) {
 
 std::vector<std::uint16_t> pass_through(const PacketSocket& from, const PacketSocket& to,
                                         const std::vector<std::vector<std::uint8_t>>& frames) {
-  for (const auto& bytes : frames) {
-    from.send(bytes);
+  {
+    const OnOneProcessor pinned;
+    for (const auto& bytes : frames) {
+      from.send(bytes);
+    }
+    from.send(frame(kSentinel));
   }
-  from.send(frame(kSentinel));
   std::vector<std::uint16_t> types;
   for (;;) {
     const auto received = to.receive();
