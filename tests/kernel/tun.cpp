@@ -44,4 +44,17 @@ std::vector<std::uint8_t> udp_packet(std::uint16_t port) {
   return packet;
 }
 
+std::vector<std::uint8_t> in_ethernet(const std::vector<std::uint8_t>& packet,
+                                      const std::vector<std::uint8_t>& to, std::uint16_t tag) {
+  std::vector<std::uint8_t> frame = to;
+  frame.insert(frame.end(), {2, 0, 0, 0, 0, 0});
+  if (tag != 0) {
+    frame.insert(frame.end(), {0x81, 0, static_cast<std::uint8_t>(tag >> 8),
+                               static_cast<std::uint8_t>(tag & 0xff)});
+  }
+  frame.insert(frame.end(), {8, 0});
+  frame.insert(frame.end(), packet.begin(), packet.end());
+  return frame;
+}
+
 }  // namespace weir::testing

@@ -33,4 +33,11 @@ class TunInterface {
 // An IPv4 UDP packet without payload from 10.9.0.2 to 10.9.0.1; IP header first.
 std::vector<std::uint8_t> udp_packet(std::uint16_t port);
 
+// An IPv4 packet in an Ethernet frame, to everyone or to that address; with a VLAN tag (priority
+// and number) unless it is 0.
+std::vector<std::uint8_t> in_ethernet(
+    const std::vector<std::uint8_t>& packet,
+    const std::vector<std::uint8_t>& to = std::vector<std::uint8_t>(6, 0xff),
+    std::uint16_t tag = 0);
+
 }  // namespace weir::testing

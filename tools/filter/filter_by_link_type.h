@@ -27,7 +27,8 @@ bool is_refusal(const Error& error);
 // The error of a filter that a signal kept from being made (stop_signals.h).
 tl::unexpected<Error> stopped_compiling();
 
-// Makes each filter when the first packet asks for it, and prepares the engine. Thread-safe.
+// Makes each filter when the first packet of a link type comes, and prepares the engine.
+// Thread-safe.
 class FilterByLinkType {
  public:
   struct Source {

@@ -80,7 +80,7 @@ void FilterRun::Reading::work() {
     no_memory = true;
   }
   const std::scoped_lock lock(mutex);
-  if (no_memory) {  // Its job is gone, so nobody waits for one any more.
+  if (no_memory) {  // Its job is gone, so no thread waits for one any more.
     over = true;
     given_back.notify_all();
   }

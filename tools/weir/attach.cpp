@@ -101,6 +101,7 @@ xdp::StandingRule attached_row(const xdp::RulePlace& place, const xdp::RuleText&
   row.rule = text;
   row.xdp = {rule.program_id, place.mode, rule.dispatcher};
   row.in_front = rule.in_front;
+  row.vlan_tags = xdp::vlan_tags_of(row);
   return row;
 }
 
@@ -240,16 +241,11 @@ Status run_attach(const Options& options) {
   auto rule = xdp::attach_rule(*program, *place,
                                {.replace = options.has("replace"),
                                 .force = options.has("force"),
-                                .with_gap = options.has("with-gap"),
-                                .vlan_tags_from_driver = vlan_tags.kfunc != 0});
+                                .with_gap = options.has("with-gap")});
   if (!rule) {
     return tl::make_unexpected(rule.error());
   }
-  xdp::StandingRule row = attached_row(*place, text, *rule);
-  if (place->hook == xdp::Hook::kXdp && input->link_type == cbpf::kLinkTypeEthernet) {
-    row.vlan_tags = vlan_tags.tags;
-  }
-  print_attached(options, row, *rule);
+  print_attached(options, attached_row(*place, text, *rule), *rule);
   if (vlan_tags.tags == xdp::VlanTags::kLost) {
     fmt::print(stderr, "weir: {}\n", vlan_tags_lost(place->interface, vlan_tags.way_out));
   }

@@ -292,7 +292,7 @@ Status run(const Options& options) {
   FilterRun filter_run(std::move(*plan), progress);
   const Ending ending = run_files(filter_run, progress, *files);
   if (const int number = filter_run.broke_off(); number != 0) {
-    // The outputs are closed and whole; the rest is as if nobody had caught the signal.
+    // The outputs are closed and whole; the rest is as if the signal had not been caught.
     std::signal(number, SIG_DFL);
     std::raise(number);
   }

@@ -4,7 +4,7 @@
 // counts as infinitely many, since it makes no difference whether the filter ends there or at a
 // check; where paths part the smaller number counts, because a packet that is too short for one may
 // be accepted by the other. A path that repeats the function counts as none. The first check on a
-// path can ask for that many bytes at once, so that it covers the later ones; a block from which no
+// path can cover that many bytes at once, so that it covers the later ones; a block from which no
 // path accepts returns 0 itself.
 //
 // Forward: a check that earlier ones cover on every path is dropped, and a zero check likewise.

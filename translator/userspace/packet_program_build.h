@@ -2,8 +2,8 @@
 // known of it, alone or together with the one in front of it.
 //
 // Pointers into the packet are its start and a number where the proof says so; an exit whose
-// verdict is known is a verdict, and a jump to one leads to a verdict behind all others. Whether
-// somebody reads what an operation computes is not asked here: packet_program.cpp does, and makes
+// verdict is known is a verdict, and a jump to one leads to a verdict after all others. Whether the
+// result of an operation is used is left to packet_program.cpp, which also makes
 // tests of loads and compares. Price: O(n).
 #pragma once
 

@@ -24,7 +24,7 @@ enum class Capability : std::uint8_t {
 // as it does in the kernel.
 bool has_capability(Capability capability);
 
-// The refusal of a system call that asks for these capabilities, at least one: "WHAT needs …",
+// The refusal of a system call that requires these capabilities, at least one: "WHAT needs …",
 // which of them this process lacks, and what to do about it. `often` is one that only some filters
 // need. kPermission.
 Error missing_privilege(const std::string& what, const std::vector<Capability>& needs,

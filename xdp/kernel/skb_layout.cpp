@@ -16,6 +16,11 @@ struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
 
+std::int32_t find_function(const btf* types, const std::string& name) {
+  const std::int32_t id = btf__find_by_name_kind(types, name.c_str(), BTF_KIND_FUNC);
+  return id > 0 ? id : 0;
+}
+
 Error cannot(const std::string& why) {
   return {ErrorCode::kUnsupported,
           fmt::format("socket filters cannot read packets in place on this kernel: {}", why),
@@ -60,6 +65,11 @@ ebpf::Program probe(const ebpf::SkbLayout& layout) {
 
 }  // namespace
 
+std::int32_t find_kernel_function(const std::string& name) {
+  const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());
+  return types == nullptr ? 0 : find_function(types.get(), name);
+}
+
 Result<ebpf::SkbLayout> find_skb_layout() {
   const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());
   if (types == nullptr) {
@@ -67,8 +77,8 @@ Result<ebpf::SkbLayout> find_skb_layout() {
   }
   ebpf::SkbLayout layout;
   const auto function = [&](const char* name, std::int32_t& id) {
-    id = btf__find_by_name_kind(types.get(), name, BTF_KIND_FUNC);
-    return id > 0;
+    id = find_function(types.get(), name);
+    return id != 0;
   };
   if (!function("bpf_cast_to_kern_ctx", layout.cast_to_kern_ctx) ||
       !function("bpf_rdonly_cast", layout.rdonly_cast)) {

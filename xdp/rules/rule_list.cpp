@@ -59,17 +59,6 @@ StandingRule row_of(const Interface& interface, Hook hook) {
   return row;
 }
 
-// Only Ethernet frames have tags.
-std::optional<VlanTags> vlan_tags_of(const StandingRule& row) {
-  if (!row.rule || row.rule->link_type != cbpf::kLinkTypeEthernet) {
-    return std::nullopt;
-  }
-  if (row.rule->vlan_tags_from_driver) {
-    return VlanTags::kFromDriver;
-  }
-  return strips_vlan_tags(row.interface) ? VlanTags::kLost : VlanTags::kInPacket;
-}
-
 // The rows of a hook of one interface; `complete` becomes false when a program went away meanwhile.
 std::vector<StandingRule> list_xdp(const Interface& interface, bool& complete) {
   std::vector<StandingRule> rows;
@@ -185,6 +174,16 @@ bool lacks_permission(const StandingRule& row) {
 }
 
 }  // namespace
+
+std::optional<VlanTags> vlan_tags_of(const StandingRule& row) {
+  if (!row.rule || row.hook != Hook::kXdp || row.rule->link_type != cbpf::kLinkTypeEthernet) {
+    return std::nullopt;
+  }
+  if (row.rule->vlan_tags_from_driver) {
+    return VlanTags::kFromDriver;
+  }
+  return strips_vlan_tags(row.interface) ? VlanTags::kLost : VlanTags::kInPacket;
+}
 
 std::string in_front_text(const InFront& in_front) {
   if (in_front.kind == "tcx" || in_front.kind == "xdp") {

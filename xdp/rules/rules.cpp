@@ -63,7 +63,7 @@ tl::unexpected<Error> already_attached(const RulePlace& place, const RuleText& r
                           rule.expression.empty() ? "(everything)" : rule.expression));
 }
 
-Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place,
+Status attach_at_xdp(const LoadedProgram& program, const RuleText& rule, const RulePlace& place,
                      const RuleOptions& options, std::vector<StandingRule> old,
                      AttachedRule& attached) {
   // One that is alone at the hook is replaced in its place; those in a dispatcher leave later.
@@ -73,7 +73,7 @@ Status attach_at_xdp(const LoadedProgram& program, const RulePlace& place,
                                 .force = options.force,
                                 .replaced = alone ? old.front().xdp.program_id : 0,
                                 .with_gap = options.with_gap,
-                                .alone = options.vlan_tags_from_driver});
+                                .alone = rule.vlan_tags_from_driver});
   if (!attachment) {
     return tl::make_unexpected(attachment.error());
   }
@@ -127,7 +127,7 @@ std::vector<InFront> in_front_of(const RulePlace& place, const AttachedRule& att
 }
 
 // A program whose rule could not be read back would be foreign from then on.
-Status carries_rule(const ebpf::Program& program) {
+Result<RuleText> rule_carried_by(const ebpf::Program& program) {
   const auto map = std::find_if(program.maps.begin(), program.maps.end(), [](const ebpf::Map& one) {
     return one.name == ebpf::kRuleMap && one.metadata;
   });
@@ -140,8 +140,7 @@ Status carries_rule(const ebpf::Program& program) {
                             "keep long lists in a file (@FILE)",
                             map->data.size(), kLargestArrayValue));
   }
-  const auto rule = decode_rule(map->data);
-  return rule ? Status{} : tl::make_unexpected(rule.error());
+  return decode_rule(map->data);
 }
 
 // Detaches all, whatever becomes of the others, and gives the first error.
@@ -211,14 +210,15 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
     return tl::make_unexpected(index.error());
   }
   const bool at_xdp = place.hook == Hook::kXdp;
+  const auto carried = rule_carried_by(program);
   // Loaded first: a program that the verifier refuses must not cost the old rule.
-  auto loaded =
-      load(program, at_xdp ? ProgramType::kXdp : ProgramType::kTc,
-           {.name = kProgramName, .interface = options.vlan_tags_from_driver ? *index : 0});
+  auto loaded = load(
+      program, at_xdp ? ProgramType::kXdp : ProgramType::kTc,
+      {.name = kProgramName, .interface = carried && carried->vlan_tags_from_driver ? *index : 0});
   if (!loaded) {
     return tl::make_unexpected(loaded.error());
   }
-  if (auto carried = carries_rule(program); !carried) {
+  if (!carried) {
     return tl::make_unexpected(carried.error());
   }
   const auto lock = HookLock::take(place.interface, *index, locked_hook(place.hook));
@@ -235,9 +235,9 @@ Result<AttachedRule> attach_rule(const ebpf::Program& program, const RulePlace& 
     return already_attached(place, *old->front().rule);
   }
   AttachedRule attached;
-  const Status done = at_xdp
-                          ? attach_at_xdp(*loaded, place, options, std::move(*old), attached)
-                          : attach_at_tc(*lock, *loaded, place, *index, std::move(*old), attached);
+  const Status done =
+      at_xdp ? attach_at_xdp(*loaded, *carried, place, options, std::move(*old), attached)
+             : attach_at_tc(*lock, *loaded, place, *index, std::move(*old), attached);
   if (!done) {
     return tl::make_unexpected(done.error());
   }

@@ -73,10 +73,11 @@ struct RuleOptions {
   bool force = false;
   // Allow a replacement in the other XDP mode, which the kernel cannot do in one step.
   bool with_gap = false;
-  // The program calls bpf_xdp_metadata_rx_vlan_tag (VlanTags::kFromDriver): it is loaded for the
-  // interface and attached alone.
-  bool vlan_tags_from_driver = false;
 };
+
+// What a rule at XDP knows of VLAN tags; nothing for other hooks, foreign programs, and link types
+// without tags.
+std::optional<VlanTags> vlan_tags_of(const StandingRule& row);
 
 struct AttachedRule {
   // Undoes the attachment at the end of its life and puts what it replaced back in its place.
@@ -97,7 +98,8 @@ struct AttachedRule {
 };
 
 // Loads a program that was lowered with a rule for the hook's target (its text made by
-// encode_rule()) and attaches it. Where it replaces one of weir's, every packet meets the old or
+// encode_rule()) and attaches it; one whose rule takes VLAN tags from the driver is loaded for the
+// interface and attached alone. Where it replaces one of weir's, every packet meets the old or
 // the new rule, or both; none passes unfiltered. Whatever fails, also later when the process is
 // killed, the old rule or the new one is attached.
 //

@@ -1,6 +1,5 @@
 #include "xdp/rules/vlan_tags.h"
 
-#include <bpf/btf.h>
 #include <linux/ethtool.h>
 #include <linux/genetlink.h>
 #include <linux/sockios.h>
@@ -10,12 +9,12 @@
 #include <sys/socket.h>
 
 #include <cstring>
-#include <memory>
 #include <optional>
 
 #include "cbpf/base/fd.h"
 #include "xdp/hooks/dispatcher.h"
 #include "xdp/kernel/netlink.h"
+#include "xdp/kernel/skb_layout.h"
 
 namespace weir::xdp {
 namespace {
@@ -92,22 +91,6 @@ bool is_veth(const std::string& interface) {
   return ethtool(interface, &info) && std::strncmp(info.driver, "veth", sizeof(info.driver)) == 0;
 }
 
-struct FreeBtf {
-  void operator()(btf* types) const { btf__free(types); }
-};
-
-// The BTF id of bpf_xdp_metadata_rx_vlan_tag; 0 on a kernel without it. Reads the kernel's whole
-// type information, some tens of milliseconds.
-std::int32_t vlan_tag_kfunc() {
-  const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());
-  if (types == nullptr) {
-    return 0;
-  }
-  const std::int32_t id =
-      btf__find_by_name_kind(types.get(), "bpf_xdp_metadata_rx_vlan_tag", BTF_KIND_FUNC);
-  return id > 0 ? id : 0;
-}
-
 }  // namespace
 
 std::string_view vlan_tags_name(VlanTags tags) {
@@ -138,7 +121,9 @@ VlanTagAccess find_vlan_tag_access(const Interface& interface, XdpMode mode) {
     return {};
   }
   VlanTagAccess access{.tags = VlanTags::kLost};
-  const std::int32_t kfunc = driver_reports_vlan_tags(interface.index) ? vlan_tag_kfunc() : 0;
+  const std::int32_t kfunc = driver_reports_vlan_tags(interface.index)
+                                 ? find_kernel_function("bpf_xdp_metadata_rx_vlan_tag")
+                                 : 0;
   const bool dispatcher = interface.native_program != 0 && is_dispatcher(interface.native_program);
   if (kfunc == 0) {
     access.way_out = "Linux 6.8 or later with a driver that tells XDP programs the tag";

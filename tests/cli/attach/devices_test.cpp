@@ -33,8 +33,8 @@ using Traffic = std::function<void(std::uint16_t)>;
 constexpr int kMatching = 5;
 constexpr int kOther = 3;
 
-// Whether the kernel can make such a device; the one that this tries is gone afterwards.
-bool has_kind(const std::string& arguments) {
+// Makes the device; false where the kernel has no such kind.
+bool add_device(const std::string& arguments) {
   const std::string said = testing::run_any("ip link add " + arguments);
   const bool has = said.find("Unknown device type") == std::string::npos &&
                    said.find("Operation not supported") == std::string::npos;
@@ -46,7 +46,7 @@ bool has_kind(const std::string& arguments) {
 
 #define WEIR_NEEDS_KIND(arguments)                                         \
   do {                                                                     \
-    if (!has_kind(arguments)) {                                            \
+    if (!add_device(arguments)) {                                          \
       EXPECT_EQ(getenv("WEIR_SECOND_KERNEL"), nullptr) << "no " arguments; \
       GTEST_SKIP() << "this kernel has no " arguments;                     \
     }                                                                      \
@@ -93,23 +93,10 @@ int try_hooks(const std::string& device, const std::string& link_type, const Tra
   return attached;
 }
 
-// An IPv4 packet in a frame to that address, with a VLAN tag if one is given.
-Packet framed(const Packet& packet, const Packet& to, std::uint16_t tag = 0) {
-  Packet frame = to;
-  frame.insert(frame.end(), {2, 0, 0, 0, 0, 0});
-  if (tag != 0) {
-    frame.insert(frame.end(), {0x81, 0, static_cast<std::uint8_t>(tag >> 8),
-                               static_cast<std::uint8_t>(tag & 0xff)});
-  }
-  frame.insert(frame.end(), {8, 0});
-  frame.insert(frame.end(), packet.begin(), packet.end());
-  return frame;
-}
-
 // What the first interface of the pair sends arrives at the other, for the device on it.
 Traffic over(const PacketSocket& socket, const Packet& to, std::uint16_t tag = 0) {
   return [&socket, to, tag](std::uint16_t port) {
-    socket.send(framed(testing::udp_packet(port), to, tag));
+    socket.send(testing::in_ethernet(testing::udp_packet(port), to, tag));
   };
 }
 
@@ -209,8 +196,8 @@ TEST(AttachDevices, Vxlan) {
   testing::ip({"link set weird9 up"});
   const PacketSocket socket(pair.a());
   const Traffic in = [&](std::uint16_t port) {
-    const Packet inner = framed(testing::udp_packet(port), kEveryone);
-    socket.send(framed(in_vxlan(inner), {2, 0, 0, 0, 0, 1}));
+    const Packet inner = testing::in_ethernet(testing::udp_packet(port), kEveryone);
+    socket.send(testing::in_ethernet(in_vxlan(inner), {2, 0, 0, 0, 0, 1}));
   };
   EXPECT_GE(try_hooks("weird9", "EN10MB", in, through("weird9", kNeighbour)), 3);
 }

@@ -57,16 +57,6 @@ void expect_filtered(const std::string& interface, const Words& hook, const std:
   EXPECT_EQ(weir({"detach", interface}).status, 0);
 }
 
-// The packet in a frame to everyone.
-std::vector<std::uint8_t> in_ethernet(const std::vector<std::uint8_t>& packet) {
-  std::vector<std::uint8_t> frame(14 + packet.size(), 0);
-  std::fill_n(frame.begin(), 6, std::uint8_t{0xff});
-  frame[6] = 2;
-  frame[12] = 8;
-  std::copy(packet.begin(), packet.end(), frame.begin() + 14);
-  return frame;
-}
-
 void send_to(std::uint32_t address, std::uint16_t port) {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in to{};
@@ -116,7 +106,7 @@ TEST(AttachLinkType, OfTapIsEthernet) {
   const NetworkNamespace network;
   const TunInterface tap("tap9", TunKind::kTap);
   const auto receive = [&](std::uint16_t port) {
-    tap.receive(in_ethernet(testing::udp_packet(port)));
+    tap.receive(testing::in_ethernet(testing::udp_packet(port)));
   };
   for (const Words& hook : {kNative, kGeneric, kTc}) {
     expect_filtered(tap.name(), hook, "--drop", "EN10MB", receive);
@@ -146,7 +136,7 @@ TEST(AttachLinkType, OfABridgeIsEthernet) {
   const testing::Bridge bridge("br9", {pair.b()});
   const testing::PacketSocket socket(pair.a());
   const auto send = [&](std::uint16_t port) {
-    socket.send(in_ethernet(testing::udp_packet(port)));
+    socket.send(testing::in_ethernet(testing::udp_packet(port)));
   };
   for (const Words& hook : {kGeneric, kTc}) {
     expect_filtered("br9", hook, "--drop", "EN10MB", send);

@@ -97,7 +97,8 @@ TEST(AttachJson, IsTheRowThatShowGives) {
         weir({"attach", "-j", "-i", pair.b(), "--hook", hook, "--count", kForeign});
     ASSERT_EQ(attached.status, 0) << attached.err;
     const json object = json::parse(attached.out);
-    if (object["vlan_tags"] != "lost") {  // As it is where this kernel's XDP cannot ask for them.
+    if (object["vlan_tags"] !=
+        "lost") {  // Which is said, where this kernel's XDP cannot read them.
       EXPECT_EQ(attached.err, "");
     }
     EXPECT_EQ(object["programs"], json::parse(weir({"show", "-j"}).out)["programs"]);

@@ -162,7 +162,7 @@ class ListPipe {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    ADD_FAILURE() << "nobody reads " << path_;
+    ADD_FAILURE() << "no process reads " << path_;
     return Fd();
   }
 

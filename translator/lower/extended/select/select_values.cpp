@@ -314,37 +314,52 @@ Result<bool> ValueSelector::select_ancillary(ValueId v) {
 }
 
 // int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *, __be16 *proto, u16 *tci) returns 0, or a
-// negative errno for a packet without a tag. Only packets that the filter would accept, and those
-// with a tag, get here (sink_vlan_check.h): each answer is a call of its own.
-bool ValueSelector::select_vlan_tag(ValueId v) {
-  using cbpf::Extension;
-  const auto extension = static_cast<Extension>(function_.values[v].k);
-  if (extension != Extension::kVlanAvail && extension != Extension::kVlanTci &&
-      extension != Extension::kVlanTpid) {
-    return false;
-  }
+// negative errno for a packet without a tag. Few packets are tested for one (sink_vlan_check.h), so
+// each answer is a call of its own.
+Vreg ValueSelector::call_for_vlan_tag() {
   if (vlan_tag_words_ == 0) {
     builder_.function().new_stack_word();
     vlan_tag_words_ = builder_.function().new_stack_word();
   }
-  const std::int16_t proto = vlan_tag_words_;
-  const auto tci = static_cast<std::int16_t>(proto + 8);
-  for (const std::int16_t word : {proto, tci}) {
-    builder_.store(Width::kDw, machine::kFrame, word, Operand::constant(0));
+  for (const int word : {0, 8}) {
+    builder_.store(Width::kDw, machine::kFrame, static_cast<std::int16_t>(vlan_tag_words_ + word),
+                   Operand::constant(0));
   }
-  const Vreg error = builder_.define({.op = machine::Op::kCallKernelTwoWords,
-                                      .offset = proto,
-                                      .a = reader_->context(),
-                                      .imm = target_.vlan_tag_kfunc});
-  if (extension == Extension::kVlanAvail) {
-    const Vreg failed = builder_.alu(AluOp::kRsh, error, Operand::constant(31));
-    vregs_[v] = builder_.alu(AluOp::kXor, failed, Operand::constant(1));
-  } else if (extension == Extension::kVlanTci) {
-    vregs_[v] = builder_.load(Width::kH, machine::kFrame, tci);
-  } else {
-    vregs_[v] = builder_.to_big(Width::kH, builder_.load(Width::kH, machine::kFrame, proto));
+  return builder_.define({.op = machine::Op::kCallKernelTwoWords,
+                          .offset = vlan_tag_words_,
+                          .a = reader_->context(),
+                          .imm = target_.vlan_tag_kfunc});
+}
+
+// 0 or 1.
+Vreg ValueSelector::vlan_present() {
+  if (target_.vlan_tag_kfunc == 0) {
+    const ContextField field = target_.vlan_present;
+    return builder_.load(field.width, reader_->context(), field.offset);
   }
-  return true;
+  const Vreg failed = builder_.alu(AluOp::kRsh, call_for_vlan_tag(), Operand::constant(31));
+  return builder_.alu(AluOp::kXor, failed, Operand::constant(1));
+}
+
+bool ValueSelector::select_vlan_tag(ValueId v) {
+  using cbpf::Extension;
+  switch (static_cast<Extension>(function_.values[v].k)) {
+    case Extension::kVlanAvail:
+      vregs_[v] = vlan_present();
+      return true;
+    case Extension::kVlanTci:
+      call_for_vlan_tag();
+      vregs_[v] =
+          builder_.load(Width::kH, machine::kFrame, static_cast<std::int16_t>(vlan_tag_words_ + 8));
+      return true;
+    case Extension::kVlanTpid:
+      call_for_vlan_tag();
+      vregs_[v] =
+          builder_.to_big(Width::kH, builder_.load(Width::kH, machine::kFrame, vlan_tag_words_));
+      return true;
+    default:
+      return false;
+  }
 }
 
 void ValueSelector::look_up(ValueId test, const std::function<Edge()>& yes,
@@ -403,15 +418,12 @@ void ValueSelector::select_set_test(ValueId v) {
   builder_.start(join);
 }
 
-// vlan_present is 0 or 1.
 Vreg ValueSelector::length_on_wire() {
   const Vreg length = reader_->length();
-  if (!target_.vlan_present.exists()) {
+  if (!target_.vlan_stripped) {
     return length;
   }
-  const ContextField field = target_.vlan_present;
-  const Vreg present = builder_.load(field.width, reader_->context(), field.offset);
-  const Vreg tag = builder_.alu(AluOp::kLsh, present, Operand::constant(2));
+  const Vreg tag = builder_.alu(AluOp::kLsh, vlan_present(), Operand::constant(2));
   return builder_.alu(AluOp::kAdd, length, Operand::of(tag));
 }
 

@@ -89,6 +89,8 @@ class ValueSelector {
   Result<bool> select_ancillary(ir::ValueId v);
   // False when the extension is none of the VLAN tag's.
   bool select_vlan_tag(ir::ValueId v);
+  machine::Vreg call_for_vlan_tag();
+  machine::Vreg vlan_present();
   void select_set_test(ir::ValueId v);
   machine::Vreg load_pair(ir::ValueId upper, ir::ValueId lower);
 
