@@ -46,30 +46,6 @@ Outcome execute(const std::string& command) {
   return outcome;
 }
 
-// Keeps the thread on one processor while it lives. Packets wait in a queue of the processor that
-// sent them, so what two of them sent may arrive in another order.
-class OnOneProcessor {
- public:
-  OnOneProcessor() {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    changed_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 &&
-               sched_setaffinity(0, sizeof(one), &one) == 0;
-  }
-  ~OnOneProcessor() {
-    if (changed_) {
-      sched_setaffinity(0, sizeof(before_), &before_);
-    }
-  }
-  OnOneProcessor(const OnOneProcessor&) = delete;
-  OnOneProcessor& operator=(const OnOneProcessor&) = delete;
-
- private:
-  cpu_set_t before_{};
-  bool changed_ = false;
-};
-
 void write_file(const char* path, const char* text) {
   std::ofstream file(path);
   file << text;
@@ -123,6 +99,20 @@ NetworkNamespace::NetworkNamespace() : before_(open("/proc/thread-self/ns/net", 
 }
 
 NetworkNamespace::~NetworkNamespace() { EXPECT_EQ(setns(before_.get(), CLONE_NEWNET), 0); }
+
+OnOneProcessor::OnOneProcessor() {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  changed_ = sched_getaffinity(0, sizeof(before_), &before_) == 0 &&
+             sched_setaffinity(0, sizeof(one), &one) == 0;
+}
+
+OnOneProcessor::~OnOneProcessor() {
+  if (changed_) {
+    sched_setaffinity(0, sizeof(before_), &before_);
+  }
+}
 
 VethPair::VethPair(const std::string& name) : name_(name) {
   ip({"link add " + a() + " address 02:00:00:00:00:00 type veth peer name " + b() +

@@ -3,6 +3,8 @@
 // name and lives only as long as a process is in it.
 #pragma once
 
+#include <sched.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +27,20 @@ void ip(const std::vector<std::string>& commands);
 
 // Waits until the interface that is up carries packets; a test failure after two seconds.
 void wait_until_running(const std::string& interface);
+
+// Keeps the thread on one processor while it lives. Packets wait in a queue of the processor that
+// sent them, so what two of them sent may arrive in another order.
+class OnOneProcessor {
+ public:
+  OnOneProcessor();
+  ~OnOneProcessor();
+  OnOneProcessor(const OnOneProcessor&) = delete;
+  OnOneProcessor& operator=(const OnOneProcessor&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool changed_ = false;
+};
 
 // Moves the calling thread (and what it starts) into a fresh network namespace, quiet (no IPv6)
 // and with `lo` up, and back at the end of its life.
